@@ -1,0 +1,102 @@
+"""Ranks: start and end of the process group, sums over ranks, one voice for all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar('T')
+TIMEOUT = timedelta(minutes=30)
+
+
+def is_initialized() -> bool:
+    """Tell whether a process group is open."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    """Return this process's rank; 0 without a process group."""
+    return dist.get_rank() if is_initialized() else 0
+
+
+def world_size() -> int:
+    """Return the number of ranks; 1 without a process group."""
+    return dist.get_world_size() if is_initialized() else 1
+
+
+def is_main() -> bool:
+    """Tell whether this process is rank 0, the one that writes."""
+    return rank() == 0
+
+
+def device() -> torch.device:
+    """Return this rank's device: DEVICE if set, else its GPU, else the CPU."""
+    name = os.environ.get('DEVICE', 'cuda' if torch.cuda.is_available() else 'cpu')
+    if name == 'cuda':
+        return torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0)))
+    return torch.device(name)
+
+
+@contextmanager
+def process_group() -> Iterator[None]:
+    """Open the process group that torchrun's environment describes, then close it.
+
+    Without such an environment (plain `python -m vq.train`) there is one rank and no
+    group. On GPUs a gloo group for CPU tensors is opened beside nccl, so that ranks
+    can agree on small things without waiting for the device.
+    """
+    if 'RANK' not in os.environ or is_initialized():
+        yield
+        return
+    backend = 'gloo'
+    if device().type == 'cuda':
+        torch.cuda.set_device(device())
+        backend = 'cpu:gloo,cuda:nccl'
+    dist.init_process_group(backend, timeout=TIMEOUT)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def sum_(tensor: Tensor) -> Tensor:
+    """Return `tensor` summed over ranks; any shape, the input is left as it is."""
+    if world_size() == 1:
+        return tensor
+    total = tensor.detach().clone()
+    dist.all_reduce(total)
+    return total
+
+
+def mean(tensor: Tensor) -> Tensor:
+    """Return `tensor` averaged over ranks; any shape, the input is left as it is."""
+    return sum_(tensor) / world_size() if world_size() > 1 else tensor
+
+
+def any_(flag: bool) -> bool:
+    """Tell whether `flag` is set on any rank (a CPU tensor: no wait for the device)."""
+    if world_size() == 1:
+        return flag
+    total = torch.tensor(int(flag))
+    dist.all_reduce(total)
+    return bool(total)
+
+
+def broadcast(value: T) -> T:
+    """Return rank 0's `value` on every rank; any picklable object."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box)
+    return box[0]
+
+
+def barrier() -> None:
+    """Wait until every rank is here."""
+    if world_size() > 1:
+        dist.barrier()

@@ -1,0 +1,50 @@
+"""Pixels: uint8 pictures <-> [-1, 1] tensors, grids, PNG files."""
+
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+
+def normalize(original_image: Tensor) -> Tensor:
+    """Map uint8 pixels to [-1, 1]; any shape, float32."""
+    return original_image.float() / 127.5 - 1
+
+
+def to_uint8(image: Tensor) -> Tensor:
+    """Map [-1, 1] to uint8 pixels, clamped and rounded; exact inverse of `normalize`.
+
+    Truncating instead would darken 63 of the 256 grey levels by one.
+    """
+    pixels = (image.float() + 1) * 127.5
+    return pixels.clamp(0, 255).round().to(torch.uint8)
+
+
+def grid(images: Tensor, *, columns: int, padding: int = 2, fill: int = 255) -> Tensor:
+    """Lay uint8 images (n, 3, h, w) out in rows of `columns`, as one (3, H, W)."""
+    rows = -(-len(images) // columns)
+    blank = images.new_full((rows * columns - len(images), *images.shape[1:]), fill)
+    padded = functional.pad(torch.cat([images, blank]), [0, padding, 0, padding], value=fill)
+    sheet = rearrange(padded, '(r n) c h w -> c (r h) (n w)', n=columns)
+    return functional.pad(sheet, [padding, 0, padding, 0], value=fill)
+
+
+def side_by_side(images: Tensor, reconstructions: Tensor, *, pairs: int) -> Tensor:
+    """Lay pictures beside their reconstructions, `pairs` pairs a row: (3, H, W).
+
+    Args:
+        images: uint8, (b, 3, h, w).
+        reconstructions: uint8, (b, 3, h, w).
+        pairs: Pairs in a row.
+    """
+    both = rearrange([images, reconstructions], 'two b c h w -> b c h (two w)')
+    return grid(both, columns=pairs)
+
+
+def save_png(image: Tensor, path: Path) -> None:
+    """Write one uint8 image (3, h, w); missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rearrange(image, 'c h w -> h w c').cpu().numpy()).save(path)

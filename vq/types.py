@@ -1,0 +1,150 @@
+"""The typed results that travel between data, models, metrics and callbacks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from vq.images import normalize
+
+
+class SampleKey(NamedTuple):
+    """Which sample to read, and what its randomness depends on."""
+
+    index: int
+    epoch: int = 0
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Sample:
+    """One item of a data set.
+
+    Attributes:
+        original_image: The augmented picture, uint8, (3, h, w).
+        category: Class index; 0 where a data set has no classes.
+        id: Name of the image within its data set, such as 'cat/12.png'.
+        index: Position in the data set.
+    """
+
+    original_image: Tensor
+    category: int
+    id: str
+    index: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch of images; it holds uint8 so that little is moved to the device.
+
+    Attributes:
+        original_image: uint8, (b, 3, h, w).
+        category: int64, (b,).
+        index: Positions in the data set, int64, (b,).
+        ids: b names.
+        unreadable: What could not be read and was skipped or replaced, with why.
+    """
+
+    original_image: Tensor
+    category: Tensor
+    index: Tensor
+    ids: list[str]
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def image(self) -> Tensor:
+        """The network's input in [-1, 1], float32, (b, 3, h, w)."""
+        return normalize(self.original_image)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {
+            f.name: function(value)
+            for f in dataclasses.fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return dataclasses.replace(self, **tensors)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on `device`; copies from pinned memory do not wait."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in page-locked memory (called by torch's DataLoader)."""
+        return self._map(Tensor.pin_memory)
+
+    def chunk(self, number: int) -> Iterator[Batch]:
+        """Split into `number` batches of nearly equal size, in order."""
+        bounds = [len(self) * i // number for i in range(number + 1)]
+        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+            part = self._map(lambda t, a=start, b=stop: t[a:b])  # type: ignore[misc]
+            part.ids = self.ids[start:stop]
+            part.unreadable = self.unreadable if start == 0 else []
+            yield part
+
+
+@dataclass(slots=True)
+class Quantized:
+    """What a quantizer returns.
+
+    Attributes:
+        latent: Quantized latent, its gradient passed straight through, (b, d, h, w).
+        tokens: Code indices, int64, (b, h, w).
+        losses: Weighted scalar terms of the quantizer; empty in some families.
+    """
+
+    latent: Tensor
+    tokens: Tensor
+    losses: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Reconstruction:
+    """What a reconstructor returns.
+
+    Attributes:
+        image: Decoder output, (b, 3, h, w); about [-1, 1], not clamped.
+        quantized: The quantizer's result that it was decoded from.
+    """
+
+    image: Tensor
+    quantized: Quantized
+
+
+class Update(Protocol):
+    """One optimizer as a model's `train_step` meets it."""
+
+    def __call__(self, loss: Callable[..., Loss], *args: Any) -> Loss:
+        """Compute `loss(*args)`, back-propagate its total, and move the weights."""
+
+
+class Optimizers(Protocol):
+    """All optimizers of a run, by the names that its config gives them."""
+
+    @property
+    def iteration(self) -> int:
+        """How many iterations have been completed before this one."""
+
+    def __getitem__(self, name: str) -> Update: ...
+
+
+@dataclass(slots=True)
+class Loss:
+    """What a loss function of a model returns to an `Update`.
+
+    Attributes:
+        total: The scalar to minimise.
+        logs: Detached scalars to log.
+        reconstruction: What was reconstructed on the way, for whoever needs it next.
+    """
+
+    total: Tensor
+    logs: dict[str, Tensor]
+    reconstruction: Reconstruction | None = None
