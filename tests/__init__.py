@@ -1,0 +1,1 @@
+"""Tests of vq; they mirror its folders."""
