@@ -1,0 +1,156 @@
+"""The command lines: one parser a command, imported without torch or mmengine."""
+
+import argparse
+
+SEED = 3407
+
+
+def _parser(command: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=command, description=description)
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='rehearse: 8 tiny iterations, no data or weights needed (= DRY_RUN=True)',
+    )
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='config file: configs/vqgan/X.py')
+    parser.add_argument(
+        '--config-options',
+        nargs='*',
+        default=[],
+        metavar='NAME::VALUE',
+        help='values for the placeholders of the config files',
+    )
+    parser.add_argument(
+        '--override',
+        nargs='*',
+        default=[],
+        metavar='.PATH:VALUE',
+        help='change the assembled config: .trainer.iters:1000',
+    )
+
+
+def _add_autocast(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--autocast',
+        action='store_true',
+        help='bf16 where the device has it, else fp16 with a gradient scaler',
+    )
+
+
+def _add_load_model_from(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--load-model-from',
+        nargs='+',
+        default=[],
+        metavar='PATH',
+        help='weight files or checkpoint folders; where two hold a key, the later wins',
+    )
+
+
+def _add_validation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--visual',
+        metavar='REGEX',
+        help='save each picture whose kind (image, reconstruction) matches fully',
+    )
+    parser.add_argument('--tokenize', action='store_true', help='save tokens too')
+    parser.add_argument('--ema', action='store_true', help='use the averaged weights')
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.train`."""
+    parser = _parser('vq.train', 'Train the model of CONFIG in work_dirs/NAME.')
+    parser.add_argument('name', help='name of the run, its folder under work_dirs/')
+    _add_config(parser)
+    parser.add_argument('--seed', type=int, default=SEED, help='(default %(default)s)')
+    _add_autocast(parser)
+    _add_load_model_from(parser)
+    parser.add_argument(
+        '--load-from',
+        metavar='DIR',
+        help='checkpoint folder to go on from: .../checkpoints/iter_N',
+    )
+    parser.add_argument(
+        '--auto-resume',
+        action='store_true',
+        help="go on from the run's newest good checkpoint, if there is one",
+    )
+    return parser
+
+
+def val_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.val`."""
+    parser = _parser('vq.val', 'Validate the checkpoints of run NAME as they appear.')
+    parser.add_argument('name', help='name of the training run')
+    _add_config(parser)
+    _add_validation(parser)
+    _add_autocast(parser)
+    _add_load_model_from(parser)
+    parser.add_argument(
+        '--load-from',
+        nargs='+',
+        metavar='NAME',
+        help='validate just these, waiting for each: iter_{15..26}0000',
+    )
+    parser.add_argument(
+        '--watch',
+        action='store_true',
+        help='never stop, not even when the training has finished',
+    )
+    return parser
+
+
+def test_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.test`."""
+    parser = _parser('vq.test', 'Validate weights once, in work_dirs/NAME_test.')
+    parser.add_argument('name', help='name of the run')
+    _add_config(parser)
+    _add_validation(parser)
+    _add_autocast(parser)
+    _add_load_model_from(parser)
+    return parser
+
+
+def tokenize_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.tasks.image_tokenization.tokenize`."""
+    parser = _parser(
+        'vq.tasks.image_tokenization.tokenize',
+        'Save the tokens of a data set in work_dirs/NAME_tokenize[_train]/tokens.',
+    )
+    parser.add_argument('name', help='name of the run')
+    _add_config(parser)
+    parser.add_argument(
+        '--train',
+        action='store_true',
+        help='the training images, with their augmentation',
+    )
+    parser.add_argument('--ema', action='store_true', help='use the averaged weights')
+    _add_autocast(parser)
+    _add_load_model_from(parser)
+    return parser
+
+
+def inference_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.inference`."""
+    parser = _parser(
+        'vq.inference',
+        'Write the tokens of pictures (.npy), and each beside its reconstruction.',
+    )
+    _add_config(parser)
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='picture files')
+    _add_autocast(parser)
+    _add_load_model_from(parser)
+    parser.add_argument('--ema', action='store_true', help='use the averaged weights')
+    parser.add_argument(
+        '--no-crop',
+        action='store_true',
+        help='take the picture as it is; its sides must suit the network',
+    )
+    parser.add_argument(
+        '--out', metavar='DIR', help='(default work_dirs/CONFIG_inference)'
+    )
+    return parser
