@@ -1,0 +1,161 @@
+"""Picture files to uint8 RGB tensors, fast where it can be, equal to Pillow always.
+
+An ordinary JPEG goes through simplejpeg, else OpenCV, whichever is installed; both give
+Pillow's pixels bit for bit. Everything else takes Pillow's path: other formats, CMYK,
+pictures that EXIF turns, and whatever the fast decoders complain about.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from PIL import Image, ImageOps
+from torch import Tensor
+
+try:
+    import simplejpeg
+except ImportError:
+    simplejpeg = None
+try:
+    import cv2
+except ImportError:
+    cv2 = None
+
+Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
+
+JPEG_START, JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
+DEEP_GREY = ('I;16', 'I;16L', 'I;16B', 'I;16N')  # Pillow's modes of 16 bits a pixel
+DEEP_FORMATS = ('PNG', 'PPM')  # these are read as 32 bits ('I') but hold at most 16
+ALPHA = ('RGBA', 'LA', 'PA', 'RGBa', 'La')
+
+
+class UnreadableImageError(OSError):
+    """A picture file is missing, broken, or of a kind that has no RGB meaning.
+
+    Attributes:
+        name: The file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)  # both, so that it can be pickled by workers
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f'cannot read {self.name}: {self.reason}'
+
+
+def read_image(path: Path) -> Tensor:
+    """Return the picture in a file: uint8 RGB, (3, h, w).
+
+    Raises:
+        UnreadableImageError: It is missing or broken; the file and reason are named.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(str(path), error.strerror or str(error)) from error
+    return decode(data, name=str(path))
+
+
+def decode(data: bytes, *, name: str) -> Tensor:
+    """Return the picture in the bytes of a file: uint8 RGB, (3, h, w).
+
+    The tensor is a view of pixels in (h, w, 3) order, on which resizing is fastest.
+
+    Args:
+        data: The whole file.
+        name: What to call it in an error.
+
+    Raises:
+        UnreadableImageError: It is broken, truncated or not a picture.
+    """
+    pixels = _decode_jpeg(data) if data.startswith(JPEG_START) else None
+    if pixels is None:
+        pixels = decode_with_pillow(data, name=name)
+    return rearrange(torch.from_numpy(pixels), 'h w c -> c h w')
+
+
+def _decode_jpeg(data: bytes) -> Pixels | None:
+    """Decode an ordinary JPEG; None where it is not one, or the decoder complains."""
+    if b'Exif\0\0' in data or b'tiff:Orientation' in data:
+        # May ask to be turned. Opening reads the header only.
+        try:
+            orientation = Image.open(io.BytesIO(data)).getexif().get(0x0112, 1)
+        except Exception:  # a broken header; Pillow's path will say how
+            return None
+        if orientation != 1:
+            return None
+    if simplejpeg is not None:
+        return _decode_with_simplejpeg(data)
+    return None if cv2 is None else _decode_with_opencv(data)
+
+
+def _decode_with_simplejpeg(data: bytes) -> Pixels | None:
+    try:
+        _, _, colour_space, _ = simplejpeg.decode_jpeg_header(data)
+        if colour_space in ('CMYK', 'YCCK'):
+            return None
+        return simplejpeg.decode_jpeg(data, colorspace='RGB')  # type: ignore[no-any-return]
+    except ValueError:
+        return None
+
+
+def _decode_with_opencv(data: bytes) -> Pixels | None:
+    # OpenCV is silent about a truncated file, and turns CMYK into RGB its own way.
+    if JPEG_END not in data[-64:]:
+        return None
+    try:
+        if Image.open(io.BytesIO(data)).mode not in ('RGB', 'L'):
+            return None
+    except Exception:  # a broken header; Pillow's path will say how
+        return None
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def decode_with_pillow(data: bytes, *, name: str) -> Pixels:
+    """Decode any picture file with Pillow: uint8 RGB, (h, w, 3).
+
+    Raises:
+        UnreadableImageError: It is broken, truncated or not a picture.
+    """
+    if not data:
+        raise UnreadableImageError(name, 'the file is empty')
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
+    except Image.UnidentifiedImageError:
+        reason = 'it is no picture in a format that Pillow knows'
+        raise UnreadableImageError(name, reason) from None
+    except Exception as error:  # Pillow raises a dozen kinds on broken files
+        raise UnreadableImageError(name, str(error) or repr(error)) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return any picture as RGB, transparency laid on white."""
+    if image.mode in DEEP_GREY or image.mode == 'I' and image.format in DEEP_FORMATS:
+        return _from_deep_grey(image)
+    if image.mode in ('I', 'F'):
+        raise ValueError(f'32-bit pixels (mode {image.mode}) have no agreed white')
+    if image.mode in ALPHA or 'transparency' in image.info:
+        image = image.convert('RGBA')
+        white = Image.new('RGBA', image.size, 'white')
+        return Image.alpha_composite(white, image).convert('RGB')
+    return image.convert('RGB')
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    # convert('RGB') would clip at 255. The high byte is what Pillow keeps of 16-bit
+    # colours; it also is exact for 8-bit pictures stored as either p * 257 or p * 256.
+    pixels = np.asarray(image).astype(np.int64)
+    grey = (pixels >> 8).clip(0, 255).astype(np.uint8)
+    transparent = image.info.get('transparency')
+    if isinstance(transparent, int):
+        grey[pixels == transparent] = 255
+    return Image.fromarray(grey).convert('RGB')
