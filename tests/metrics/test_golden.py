@@ -1,0 +1,32 @@
+"""Metrics equal the reference platform's numbers."""
+
+import os
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from vq.metrics.codebook import codebook_statistics
+from vq.metrics.image import SSIM, l1, mse, psnr, ssim
+
+GOLDEN = Path(os.environ.get('VQ_GOLDEN', Path(__file__).parents[1] / 'golden'))
+CASE = GOLDEN / '09a_vqref_losses_metrics' / 'io.safetensors'
+
+
+@pytest.mark.skipif(not CASE.exists(), reason='needs the golden data (VQ_GOLDEN)')
+def test_metrics_equal_the_reference() -> None:
+    case = load_file(CASE)
+    prediction, target = case['in/pred_image'].double(), case['in/image'].double()
+    ours = {
+        'l1': l1(prediction, target),
+        'mse': mse(prediction, target),
+        'psnr': psnr(prediction, target),
+        'ssim': ssim(prediction, target, weights=SSIM().weights),
+    }
+    for name, values in ours.items():
+        theirs = case[f'out/{name}/none'].double()
+        assert values.tolist() == pytest.approx(theirs.tolist(), abs=2e-6), name
+    statistics = codebook_statistics(case['in/counts'])
+    assert statistics['usage'] == case['out/codebook_usage'].item()
+    entropy = case['out/codebook_ppl'].item()  # the reference calls it perplexity
+    assert statistics['entropy'] == pytest.approx(entropy, abs=1e-6)

@@ -1,0 +1,7 @@
+"""Metrics: what a validator measures; each is exact over any number of ranks."""
+
+from vq.metrics.base import Metric
+from vq.metrics.codebook import CodebookMetric
+from vq.metrics.image import L1, MSE, PSNR, SSIM
+
+__all__ = ['L1', 'MSE', 'PSNR', 'SSIM', 'CodebookMetric', 'Metric']
