@@ -302,3 +302,19 @@ def state_hash(state: Mapping[str, Tensor]) -> str:
         digest.update(f'{key} {value.dtype} {tuple(value.shape)}\n'.encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def check_fit(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Refuse weights whose keys are not exactly the model's.
+
+    Raises:
+        CheckpointError: Keys are missing or unexpected; the first few are named.
+    """
+    own = model.state_dict()
+    missing = [key for key in own if key not in weights]
+    unexpected = [key for key in weights if key not in own]
+    if missing or unexpected:
+        raise CheckpointError(
+            f'{source} is of another model: {len(missing)} keys are missing '
+            f'{missing[:3]}, {len(unexpected)} unexpected {unexpected[:3]}'
+        )

@@ -1,0 +1,60 @@
+"""Parameter groups: which optimizer moves which weights, with which options."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+Entry = str | Mapping[str, Any]
+
+
+def groups(
+    model: nn.Module, entries: Sequence[Entry], *, optimizer: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return an optimizer's parameter groups, and the names of all its parameters.
+
+    Args:
+        model: The model; frozen parameters are left out.
+        entries: Prefixes of parameter names (`'tokenizer.encoder'`), or mappings with
+            `names` (prefixes) or `regex` (searched in the name) and the group's options
+            (`lr`, `weight_decay` ...). A parameter goes to the first entry that fits.
+        optimizer: The optimizer's name, for errors.
+
+    Raises:
+        ValueError: An entry fits no parameter.
+    """
+    named = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    taken: list[str] = []
+    result = []
+    for entry in entries:
+        options = {'names': [entry]} if isinstance(entry, str) else dict(entry)
+        prefixes, regex = options.pop('names', None), options.pop('regex', None)
+        if (prefixes is None) == (regex is None):
+            raise ValueError(
+                f'optimizers.{optimizer}.params: an entry needs either names or regex, '
+                f'got {entry!r}'
+            )
+        chosen = [k for k in named if _fits(k, prefixes, regex)]
+        if not chosen:
+            raise ValueError(_no_match(optimizer, entry, list(named)))
+        fresh = [key for key in chosen if key not in set(taken)]
+        taken += fresh
+        result.append(dict(params=[named[key] for key in fresh], **options))
+    return result, taken
+
+
+def _fits(key: str, prefixes: Sequence[str] | None, regex: str | None) -> bool:
+    if regex is not None:
+        return re.search(regex, key) is not None
+    return any(key == p or key.startswith(f'{p}.') for p in prefixes or ())
+
+
+def _no_match(optimizer: str, entry: Entry, keys: list[str]) -> str:
+    prefixes = sorted({'.'.join(k.split('.')[:n]) for k in keys for n in (1, 2)})
+    near = difflib.get_close_matches(str(entry), prefixes, n=3)
+    return (
+        f'optimizers.{optimizer}.params: {entry!r} fits no trainable parameter; '
+        f'{"did you mean " + " or ".join(near) if near else "there are " + str(prefixes)}'
+    )

@@ -1,0 +1,257 @@
+"""Strategies: on which device, in which precision and over how many ranks."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from vq import distributed
+from vq.registry import STRATEGIES
+from vq.types import Loss
+
+_logger = logging.getLogger(__name__)
+PRECISIONS = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+
+class Phase(nn.Module):
+    """The part of a training step that moves one optimizer's parameters.
+
+    Calling it runs a loss function of the model. It is a module so that torch's DDP can
+    wrap it: DDP then averages the gradients of just these parameters, once a backward
+    pass, however many phases an iteration has.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        super().__init__()
+        self.moved = nn.ParameterList(parameters)
+
+    def forward(self, loss: Callable[..., Loss], *args: Any) -> Loss:
+        """Return `loss(*args)`."""
+        return loss(*args)
+
+    def no_sync(self) -> AbstractContextManager[None]:
+        """Match DDP's interface; there is nothing to hold back."""
+        return contextlib.nullcontext()
+
+
+@STRATEGIES.register_module()
+class DDPStrategy:
+    """Every rank holds the model; torch's DistributedDataParallel averages gradients.
+
+    On one rank without a process group it is a plain run.
+
+    Args:
+        autocast: 'bf16', 'fp16' (GPU, with gradient scaling), 'auto' (the better one
+            that the device has) or None for float32.
+        channels_last: Lay convolutions out as NHWC, faster on most devices.
+        compile: Compile the model's parts with torch.compile.
+        tf32: Allow TensorFloat-32 in float32 products on GPUs.
+        deterministic: Use deterministic kernels only (GPU; slower).
+        find_unused_parameters: As in DDP, for models that skip some.
+    """
+
+    def __init__(
+        self,
+        *,
+        autocast: str | None = None,
+        channels_last: bool = False,
+        compile: bool = False,
+        tf32: bool = True,
+        deterministic: bool = False,
+        find_unused_parameters: bool = False,
+    ) -> None:
+        self.device = distributed.device()
+        self.precision = self._precision(autocast)
+        self.channels_last = channels_last
+        self.compile = compile
+        self.find_unused_parameters = find_unused_parameters
+        if tf32 and self.device.type == 'cuda':
+            torch.set_float32_matmul_precision('high')
+            torch.backends.cudnn.allow_tf32 = True
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+        torch.backends.cudnn.benchmark = not deterministic
+
+    def _precision(self, autocast: str | None) -> torch.dtype | None:
+        cuda = self.device.type == 'cuda'
+        if autocast == 'auto':
+            bf16 = not cuda or torch.cuda.is_bf16_supported()
+            autocast = 'bf16' if bf16 else 'fp16'
+        if autocast is not None and autocast not in PRECISIONS:
+            raise ValueError(
+                f"autocast must be 'bf16', 'fp16', 'auto' or None, got {autocast!r}"
+            )
+        if autocast == 'fp16' and not cuda:
+            raise ValueError("autocast='fp16' needs a GPU; on the CPU use 'bf16'")
+        return PRECISIONS[autocast] if autocast else None
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context that forward passes run in."""
+        if self.precision is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.precision)
+
+    def scaler(self) -> GradScaler:
+        """Return the gradient scaler of one optimizer; it does nothing but in fp16."""
+        return GradScaler(
+            self.device.type, enabled=self.precision == torch.float16
+        )
+
+    def place(self, model: nn.Module, *, training: bool) -> None:
+        """Move the model to the device and lay it out, in place."""
+        model.to(self.device)
+        if self.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.compile:
+            for part in parts(model):
+                part.compile()
+
+    def phase(self, parameters: Sequence[nn.Parameter]) -> nn.Module:
+        """Return what runs loss functions so that `parameters` get averaged gradients."""
+        phase = Phase(parameters)
+        if distributed.world_size() == 1:
+            return phase
+        return DistributedDataParallel(
+            phase,
+            broadcast_buffers=False,
+            find_unused_parameters=self.find_unused_parameters,
+            gradient_as_bucket_view=True,
+        )
+
+    def finish_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Average whatever the phase left unaveraged; DDP leaves nothing."""
+
+    def model_state(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return the whole model's state dict; on every rank, called by every rank."""
+        return dict(model.state_dict())
+
+    def load_model_state(self, model: nn.Module, state: dict[str, Tensor]) -> None:
+        """Load a whole model's state dict, strictly."""
+        model.load_state_dict(state)
+
+    def optimizer_state(self, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+        """Return an optimizer's whole state; on every rank, called by every rank."""
+        return optimizer.state_dict()
+
+    def load_optimizer_state(
+        self, model: nn.Module, optimizer: Optimizer, state: dict[str, Any]
+    ) -> None:
+        """Load an optimizer's whole state."""
+        optimizer.load_state_dict(state)
+
+
+@STRATEGIES.register_module()
+class FSDPStrategy(DDPStrategy):
+    """Weights, gradients and optimizer states of large parts are sharded (FSDP2).
+
+    A part (encoder, decoder, transformer block ...) with at least `min_parameters` is
+    sharded with torch's `fully_shard`. What is smaller, the codebook above all, stays
+    whole on every rank, and its gradients are averaged after the backward pass.
+    Validation never shards: every rank walks at its own pace.
+
+    Args:
+        min_parameters: Parts smaller than this stay whole.
+        options: As DDPStrategy's.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_parameters: int = 100_000,
+        autocast: str | None = None,
+        channels_last: bool = False,
+        compile: bool = False,
+        tf32: bool = True,
+        deterministic: bool = False,
+    ) -> None:
+        super().__init__(
+            autocast=autocast,
+            channels_last=channels_last,
+            compile=compile,
+            tf32=tf32,
+            deterministic=deterministic,
+        )
+        self.min_parameters = min_parameters
+
+    def place(self, model: nn.Module, *, training: bool) -> None:
+        """Move the model to the device and shard its large parts, in place."""
+        super().place(model, training=training)
+        if not training or distributed.world_size() == 1:
+            return
+        sharded = 0
+        for part in parts(model):
+            trained = [p for p in part.parameters() if p.requires_grad]
+            if sum(p.numel() for p in trained) >= self.min_parameters:
+                fully_shard(part)
+                sharded += 1
+        if not sharded:
+            raise ValueError(
+                f'FSDPStrategy found no part with {self.min_parameters} parameters or '
+                'more to shard; use DDPStrategy'
+            )
+        _logger.info('FSDP: %d parts are sharded', sharded)
+
+    def phase(self, parameters: Sequence[nn.Parameter]) -> nn.Module:
+        """Return a plain phase: sharded parts average their own gradients."""
+        return Phase(())
+
+    def finish_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Average the gradients of the parameters that are whole on every rank."""
+        for parameter in parameters:
+            if parameter.grad is not None and not isinstance(parameter, DTensor):
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= distributed.world_size()
+
+    def model_state(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return the whole model's state dict, gathered from all shards."""
+        state: dict[str, Tensor] = get_model_state_dict(model, options=_WHOLE)
+        return state
+
+    def load_model_state(self, model: nn.Module, state: dict[str, Tensor]) -> None:
+        """Load a whole model's state dict into the shards, strictly."""
+        set_model_state_dict(model, state, options=_WHOLE)
+
+    def optimizer_state(self, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
+        """Return an optimizer's whole state, gathered from all shards."""
+        state: dict[str, Any] = get_optimizer_state_dict(
+            model, optimizer, options=_WHOLE
+        )
+        return state
+
+    def load_optimizer_state(
+        self, model: nn.Module, optimizer: Optimizer, state: dict[str, Any]
+    ) -> None:
+        """Load an optimizer's whole state into the shards."""
+        set_optimizer_state_dict(model, optimizer, state, options=_WHOLE)
+
+
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+
+
+def parts(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield what a system is put together from: encoder, decoder, discriminator ...
+
+    These are its children and, in place of a tokenizer, the tokenizer's children; frozen
+    ones are left out.
+    """
+    for name, child in model.named_children():
+        if name == 'tokenizer':
+            yield from parts(child)
+        elif any(p.requires_grad for p in child.parameters()):
+            yield child

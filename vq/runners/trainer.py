@@ -1,0 +1,327 @@
+"""Trainer: a loop that can be killed at any moment and goes on bit for bit."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vq import __version__, checkpoints, distributed
+from vq.datasets.loader import train_loader
+from vq.registry import RUNNERS
+from vq.runners import randomness
+from vq.runners.base import Job, Runner
+from vq.runners.guards import StopRequest, locked
+from vq.runners.updates import OptimizerUpdate, Updates
+from vq.types import Batch
+
+_logger = logging.getLogger(__name__)
+FINISHED = 'finished.json'
+
+
+class NonFiniteError(RuntimeError):
+    """Too many updates in a row were skipped."""
+
+
+@RUNNERS.register_module()
+class Trainer(Runner):
+    """Trains a model for a number of iterations.
+
+    Args:
+        job: What the command line adds.
+        model: Config of the model; it has `train_step(batch, optimizers)`.
+        dataset: Config of the training data set.
+        dataloader: `batch_size` (of all ranks and micro-batches together) and
+            `num_workers`.
+        optimizers: Configs by name, see updates.OptimizerUpdate.
+        schedulers: Configs of learning-rate schedules by the optimizers' names.
+        strategy: Config of the strategy.
+        iters: Number of iterations; floats such as 26e4 are fine.
+        callbacks: Configs of the callbacks, the checkpoint's last.
+        accumulate: Micro-batches an iteration; they share the batch.
+        max_skipped: Stop when this many updates in a row were not finite.
+        check_interval: Iterations between looks at the device for that.
+    """
+
+    training = True
+
+    def __init__(
+        self,
+        *,
+        job: Job,
+        model: Mapping[str, Any],
+        dataset: Mapping[str, Any],
+        dataloader: Mapping[str, Any],
+        optimizers: Mapping[str, Mapping[str, Any]],
+        strategy: Mapping[str, Any],
+        iters: float,
+        schedulers: Mapping[str, Mapping[str, Any]] | None = None,
+        callbacks: Sequence[Mapping[str, Any]] = (),
+        accumulate: int = 1,
+        max_skipped: int = 50,
+        check_interval: int = 10,
+    ) -> None:
+        super().__init__(
+            job=job,
+            model=model,
+            dataset=dataset,
+            dataloader=dataloader,
+            strategy=strategy,
+            callbacks=callbacks,
+        )
+        self.iters = int(iters)
+        self.accumulate = accumulate
+        self.max_skipped = max_skipped
+        self.check_interval = check_interval
+        self._check_batch_size()
+        schedules = dict(schedulers or {})
+        self.optimizers = Updates()
+        for name, spec in optimizers.items():
+            self.optimizers[name] = OptimizerUpdate(
+                name=name,
+                spec=spec,
+                schedule=schedules.pop(name, None),
+                model=self.model,
+                strategy=self.strategy,
+                accumulate=accumulate,
+            )
+        if schedules:
+            raise ValueError(
+                f'schedulers {sorted(schedules)} belong to no optimizer; '
+                f'there are {sorted(optimizers)}'
+            )
+        self._recent: deque[list[str]] = deque(maxlen=max_skipped + check_interval)
+        self.unreadable = 0
+        self.data_time = 0.0
+
+    def _check_batch_size(self) -> None:
+        size = self.dataloader['batch_size']
+        share = distributed.world_size() * self.accumulate
+        if size % share:
+            raise ValueError(
+                f'batch_size {size} is shared by {distributed.world_size()} ranks and '
+                f'{self.accumulate} micro-batches: it must be a multiple of {share}'
+            )
+
+    @property
+    def checkpoints_root(self) -> Path:
+        """The folder of this run's checkpoints."""
+        return self.work_dir / 'checkpoints'
+
+    def run(self) -> None:
+        """Train from the current iteration to the last, or until a signal."""
+        with locked(self.work_dir), StopRequest() as stop:
+            if distributed.is_main():
+                checkpoints.clean(self.checkpoints_root)
+                (self.work_dir / FINISHED).unlink(missing_ok=True)
+            self.call('before_run')
+            stopped = self._loop(stop)
+            self.call('after_run')
+            if stopped:
+                _logger.warning(
+                    'stopped at iteration %d of %d; the same command with '
+                    '--auto-resume goes on',
+                    self.iteration,
+                    self.iters,
+                )
+            elif distributed.is_main():
+                done = dict(iteration=self.iteration, time=time.time())
+                checkpoints.write_json(self.work_dir / FINISHED, done)
+
+    def _loop(self, stop: StopRequest) -> bool:
+        """Train; return whether a signal ended it early."""
+        if self.iteration >= self.iters:
+            _logger.info('already at iteration %d of %d', self.iteration, self.iters)
+            return False
+        loader = train_loader(
+            self.dataset, **self.dataloader, seed=self.job.seed, start=self.iteration
+        )
+        self.model.train()
+        waiting = time.perf_counter()
+        for batch in loader:
+            self.data_time = time.perf_counter() - waiting
+            self._train_iter(batch)
+            if self.iteration == self.iters:
+                return False
+            if distributed.any_(bool(stop)):
+                return True
+            waiting = time.perf_counter()
+        raise AssertionError('the training loader is endless')
+
+    def _train_iter(self, batch: Batch) -> None:
+        self._note(batch)
+        batch = batch.to(self.strategy.device)
+        self.call('before_train_iter', batch)
+        logs: dict[str, Tensor] = {}
+        for micro_batch in batch.chunk(self.accumulate):
+            for key, value in self.model.train_step(  # type: ignore[operator]
+                micro_batch, self.optimizers
+            ).items():
+                logs[key] = logs.get(key, 0) + value.detach() / self.accumulate
+        for name, update in self.optimizers.items():
+            if update.used:
+                logs[f'{name}_gradient_norm'] = update.gradient_norm.detach()
+            update.finish_iteration(logs)
+        self.iteration += 1
+        self.optimizers.iteration = self.iteration
+        if self.iteration % self.check_interval == 0 or self.iteration == self.iters:
+            self._check_finite()
+        self.call('after_train_iter', batch, logs)
+
+    def _note(self, batch: Batch) -> None:
+        """Remember what was read, and tell of what could not be."""
+        self._recent.append(batch.ids)
+        for problem in batch.unreadable:
+            self.unreadable += 1
+            _logger.warning('unreadable image number %d: %s', self.unreadable, problem)
+
+    def _check_finite(self) -> None:
+        for name, update in self.optimizers.items():
+            in_a_row = int(update.skipped_in_a_row)
+            if in_a_row:
+                _logger.warning(
+                    'optimizer %s: the last %d updates were not finite and were '
+                    'skipped (%d in all)',
+                    name,
+                    in_a_row,
+                    int(update.skipped),
+                )
+            if in_a_row >= self.max_skipped:
+                file = self.work_dir / f'non_finite_rank{distributed.rank()}.json'
+                ids = list(self._recent)[-in_a_row:]
+                checkpoints.write_json(file, dict(iteration=self.iteration, ids=ids))
+                raise NonFiniteError(
+                    f'{in_a_row} updates of optimizer {name} in a row were not finite; '
+                    f"the batches' ids are in {file}. Resume from an older checkpoint "
+                    'with a lower learning rate or clip_grad'
+                )
+
+    def save(self) -> Path:
+        """Save everything that a resume needs as iter_N; every rank takes part."""
+        folder = self.checkpoints_root / f'iter_{self.iteration}'
+        weights = {'model': self.strategy.model_state(self.model)}
+        for callback in self.callbacks:
+            weights |= callback.weights()
+        states = dict(
+            optimizers={k: update.state_dict() for k, update in self.optimizers.items()},
+            callbacks=self._callback_states(),
+            randomness=randomness.get_states(),
+        )
+        meta = dict(
+            vq=__version__,
+            torch=str(torch.__version__),
+            iteration=self.iteration,
+            seed=self.job.seed,
+            world_size=distributed.world_size(),
+            batch_size=self.dataloader['batch_size'],
+            samples=len(self.dataset),
+        )
+        problem = None
+        if distributed.is_main():
+            try:
+                checkpoints.write(folder, weights=weights, states=states, meta=meta)
+                checkpoints.link_latest(folder)
+            except checkpoints.CheckpointError as error:
+                problem = str(error)
+        problem = distributed.broadcast(problem)
+        if problem is not None:
+            raise checkpoints.CheckpointError(problem)
+        return folder
+
+    def _callback_states(self) -> dict[str, dict[str, Any]]:
+        states: dict[str, dict[str, Any]] = {}
+        for callback in self.callbacks:
+            state = callback.state_dict()
+            if state:
+                states[self._callback_key(callback)] = state
+        return states
+
+    def _callback_key(self, callback: object) -> str:
+        kind = type(callback)
+        same = [c for c in self.callbacks if type(c) is kind]
+        return f'{kind.__name__}_{same.index(callback)}'  # type: ignore[arg-type]
+
+    def resume(self, folder: Path, *, strict: bool = True) -> None:
+        """Go on from a checkpoint folder.
+
+        Args:
+            folder: The checkpoint.
+            strict: Refuse when weights, optimizers or callbacks do not match.
+
+        Raises:
+            CheckpointError: It is damaged or does not fit.
+        """
+        checkpoint = checkpoints.Checkpoint(folder)
+        meta = checkpoint.meta
+        weights = checkpoint.read('model')
+        if strict:
+            checkpoints.check_fit(self.model, weights, folder)
+            self.strategy.load_model_state(self.model, weights)
+        else:
+            report = checkpoints.load_weights(self.model, weights, strict=False)
+            _logger.warning('%s: %s', folder, report)
+        self._resume_optimizers(checkpoint.read('optimizers'), strict=strict)
+        self._resume_callbacks(checkpoint, strict=strict)
+        self.iteration = self.optimizers.iteration = meta['iteration']
+        self._resume_randomness(checkpoint, meta)
+        _logger.info('resumed from %s at iteration %d', folder, self.iteration)
+
+    def _resume_optimizers(self, states: Mapping[str, Any], *, strict: bool) -> None:
+        for name, update in self.optimizers.items():
+            try:
+                update.load_state_dict(states[name])
+            except (KeyError, ValueError) as error:
+                if strict:
+                    raise checkpoints.CheckpointError(
+                        f'the optimizer {name} cannot be resumed: {error}'
+                    ) from error
+                _logger.warning('the optimizer %s starts anew: %s', name, error)
+
+    def _resume_callbacks(
+        self, checkpoint: checkpoints.Checkpoint, *, strict: bool
+    ) -> None:
+        states = checkpoint.read('callbacks')
+        for callback in self.callbacks:
+            key = self._callback_key(callback)
+            if key in states:
+                callback.load_state_dict(states[key])
+            elif callback.state_dict():
+                message = f'{checkpoint.folder} holds no state of callback {key}'
+                if strict:
+                    raise checkpoints.CheckpointError(
+                        f'{message}; to start it anew pass --override '
+                        r'.trainer.callbacks[-1].load_state_dict:dict\(strict=False\)'
+                    )
+                _logger.warning('%s: it starts anew', message)
+            stems = callback.weights()
+            callback.load_weights(
+                {stem: checkpoint.read(stem) for stem in stems if stem in checkpoint}
+            )
+
+    def _resume_randomness(
+        self, checkpoint: checkpoints.Checkpoint, meta: Mapping[str, Any]
+    ) -> None:
+        changed = {
+            'seed': (meta['seed'], self.job.seed),
+            'batch_size': (meta['batch_size'], self.dataloader['batch_size']),
+            'number of samples': (meta['samples'], len(self.dataset)),
+        }
+        for what, (old, new) in changed.items():
+            if old != new:
+                _logger.warning(
+                    'the %s was %s and is %s: the order of data differs', what, old, new
+                )
+        if meta['world_size'] == distributed.world_size():
+            randomness.set_state(checkpoint.read('randomness'))
+        else:
+            randomness.seed_all(self.job.seed + distributed.rank() + self.iteration)
+            _logger.warning(
+                'the checkpoint is of %d ranks, this run has %d: the order of data is '
+                "kept, the ranks' own randomness is not",
+                meta['world_size'],
+                distributed.world_size(),
+            )
