@@ -1,0 +1,140 @@
+"""VQGAN: which step moves what, when the discriminator runs, and what is logged."""
+
+import pytest
+import torch
+from tests.models import tiny
+
+from vq.registry import MODELS
+from vq.types import Reconstruction
+
+GENERATOR = ['tokenizer', 'pre_decode', 'decoder']
+
+
+def snapshot(model, names):
+    return [p.detach().clone() for p in tiny.parameters(model, names)]
+
+
+def moved(model, names, before):
+    pairs = zip(tiny.parameters(model, names), before, strict=True)
+    return any(not torch.equal(now, then) for now, then in pairs)
+
+
+def test_total_is_the_sum_of_its_terms():
+    model = MODELS.build(tiny.vqgan())
+    logs = model.generator_loss(tiny.batch(), 0.5).logs
+    terms = logs['codebook_loss'] + logs['commitment_loss'] + logs['l1_loss']
+    adversarial = logs['adaptive_weight'] * logs['generator_loss']
+    torch.testing.assert_close(logs['total'], terms + 0.5 * adversarial)
+
+
+def test_l1_loss_is_that_of_the_reconstruction():
+    model = MODELS.build(tiny.vqgan())
+    batch = tiny.batch()
+    loss = model.generator_loss(batch)
+    expected = (loss.reconstruction.image - batch.image).abs().mean()
+    torch.testing.assert_close(loss.logs['l1_loss'], expected.detach())
+
+
+def test_train_step_moves_all_parts():
+    model = MODELS.build(tiny.vqgan())
+    parts = ['tokenizer.encoder', 'tokenizer.quantizer', 'decoder', 'discriminator']
+    before = {part: snapshot(model, [part]) for part in parts}
+    logs = model.train_step(tiny.batch(), tiny.adam(model))
+    assert all(moved(model, [part], before[part]) for part in parts)
+    assert all(log.shape == () and not log.requires_grad for log in logs.values())
+
+
+@pytest.mark.parametrize('forward', ['shared', 'repeated'])
+def test_the_discriminator_waits_for_its_start(forward):
+    config = tiny.vqgan(discriminator_start=2, discriminator_forward=forward)
+    model = MODELS.build(config)
+    steps = tiny.adam(model)
+    calls = []
+    model.discriminator.register_forward_hook(lambda *_: calls.append(1))
+    before = snapshot(model, ['discriminator'])
+    for steps.iteration in (0, 1):
+        assert 'generator_loss' not in model.train_step(tiny.batch(), steps)
+    assert not calls and not moved(model, ['discriminator'], before)
+    steps.iteration = 2
+    assert 'discriminator_loss' in model.train_step(tiny.batch(), steps)
+    assert len(calls) == 3 and moved(model, ['discriminator'], before)
+
+
+@pytest.mark.parametrize(('forward', 'number'), [('shared', 1), ('repeated', 2)])
+def test_shared_runs_the_autoencoder_once(forward, number):
+    model = MODELS.build(tiny.vqgan(discriminator_forward=forward))
+    calls = []
+    model.decoder.register_forward_hook(lambda *_: calls.append(1))
+    model.train_step(tiny.batch(), tiny.adam(model))
+    assert len(calls) == number
+
+
+def test_the_generator_step_gives_the_discriminator_no_gradient():
+    model = MODELS.build(tiny.vqgan())
+    model.generator_loss(tiny.batch(), 1.0).total.backward()
+    assert all(p.grad is None for p in model.discriminator.parameters())
+    assert all(p.requires_grad for p in model.discriminator.parameters())
+
+
+def test_the_discriminator_step_gives_the_generator_no_gradient():
+    for forward in ('shared', 'repeated'):
+        model = MODELS.build(tiny.vqgan(discriminator_forward=forward))
+        fake = model(tiny.batch().image).image.detach() if forward == 'shared' else None
+        model.discriminator_loss(tiny.batch(), fake).total.backward()
+        assert all(p.grad is None for p in tiny.parameters(model, GENERATOR))
+
+
+def test_every_so_many_iterations():
+    model = MODELS.build(tiny.vqgan(discriminator_every=3))
+    steps = tiny.adam(model)
+    for steps.iteration in range(6):
+        model.train_step(tiny.batch(), steps)
+    assert steps['generator'].calls == 6 and steps['discriminator'].calls == 2
+
+
+def test_ramp_grows_linearly_from_the_start():
+    model = MODELS.build(tiny.vqgan(discriminator_start=10, adversarial_ramp=3))
+    factors = [model.adversarial_factor(i) for i in (9, 10, 11, 12, 13, 99)]
+    assert factors == [0, 0.25, 0.5, 0.75, 1, 1]
+    plain = MODELS.build(tiny.vqgan(discriminator_start=10))
+    assert [plain.adversarial_factor(i) for i in (9, 10)] == [0, 1]
+
+
+def test_works_without_a_discriminator():
+    config = tiny.vqgan(discriminator=None, adversarial_loss=None)
+    model = MODELS.build(config)
+    steps = tiny.adam(model)
+    first = model.train_step(tiny.batch(), steps)['total']
+    for _ in range(20):
+        last = model.train_step(tiny.batch(), steps)['total']
+    assert last < first
+
+
+def test_none_drops_a_reconstruction_loss():
+    losses = {'l1_loss': None, 'mse_loss': {'type': 'MSELoss', 'weight': 2.0}}
+    model = MODELS.build(tiny.vqgan(reconstruction_losses=losses))
+    logs = model.generator_loss(tiny.batch()).logs
+    assert 'mse_loss' in logs and 'l1_loss' not in logs
+
+
+def test_val_step_reconstructs():
+    model = MODELS.build(tiny.vqgan()).eval()
+    batch = tiny.batch()
+    with torch.no_grad():
+        result = model.val_step(batch)
+    assert isinstance(result, Reconstruction)
+    assert result.image.shape == batch.image.shape
+    assert result.quantized.tokens.shape == (2, 8, 8)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'discriminator_forward': 'twice'},
+        {'adversarial_loss': None},
+        {'discriminator_every': 0},
+    ],
+)
+def test_wrong_arguments_are_named(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        MODELS.build(tiny.vqgan(**changes))

@@ -1,0 +1,28 @@
+"""Models: systems on top, their parts in the folders."""
+
+from vq.models.connectors import Connector, Identity
+from vq.models.decoders import ConvDecoder
+from vq.models.discriminators import PatchDiscriminator
+from vq.models.encoders import ConvEncoder
+from vq.models.losses import AdaptiveWeight, HingeLoss, L1Loss, MSELoss
+from vq.models.quantizers import Quantizer, VectorQuantizer
+from vq.models.reconstructor import Reconstructor
+from vq.models.tokenizer import ImageTokenizer
+from vq.models.vqgan import VQGAN
+
+__all__ = [
+    'VQGAN',
+    'AdaptiveWeight',
+    'Connector',
+    'ConvDecoder',
+    'ConvEncoder',
+    'HingeLoss',
+    'Identity',
+    'ImageTokenizer',
+    'L1Loss',
+    'MSELoss',
+    'PatchDiscriminator',
+    'Quantizer',
+    'Reconstructor',
+    'VectorQuantizer',
+]

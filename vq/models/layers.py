@@ -1,0 +1,239 @@
+"""Building blocks of convolutional autoencoders, as in VQGAN (https://arxiv.org/abs/2012.09841)."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+
+NORM_GROUPS = 32
+NORM_EPS = 1e-6
+
+
+def group_norm(dim: int, *, groups: int) -> nn.GroupNorm:
+    """Return the normalisation that every block of this family uses."""
+    return nn.GroupNorm(groups, dim, eps=NORM_EPS)
+
+
+@contextmanager
+def full_precision(tensor: Tensor) -> Iterator[None]:
+    """Turn autocast and TF32 off for maths on `tensor`'s device."""
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision('highest')
+    try:
+        if torch.amp.is_autocast_available(tensor.device.type):
+            with torch.autocast(tensor.device.type, enabled=False):
+                yield
+        else:  # the meta device
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Return half-precision tensors as float32, others as they are; any shape."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Let no parameter of `module` require a gradient for the time being."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+class FrozenModule(nn.Module):
+    """A network that is used and never trained: a teacher, a perceptual loss.
+
+    It stays in eval mode, it contributes nothing to state dicts, and a strict load
+    does not miss it: its weights come from a file of their own. Subclasses call
+    `freeze` at the end of their constructor.
+    """
+
+    def freeze(self) -> None:
+        """Let no parameter require a gradient, and enter eval mode."""
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in eval mode whatever `mode` says, and stay frozen."""
+        del mode
+        self.requires_grad_(False)
+        return super().train(False)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what was there before: the weights are not part of a checkpoint."""
+        destination = args[0] if args else kwargs.get('destination')
+        return OrderedDict() if destination is None else destination
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        # The sub-modules load from this dict next: what a checkpoint lacks they
+        # find here as it is, so that nothing is missing.
+        for name, tensor in super().state_dict().items():
+            state_dict.setdefault(prefix + name, tensor)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class ResidualBlock(nn.Module):
+    """Two normalised convolutions beside a shortcut.
+
+    Args:
+        in_dim: Channels in.
+        out_dim: Channels out; where they differ the shortcut is a 1x1 convolution.
+        groups: Groups of the normalisation.
+    """
+
+    def __init__(self, *, in_dim: int, out_dim: int, groups: int = NORM_GROUPS) -> None:
+        super().__init__()
+        self.norm1 = group_norm(in_dim, groups=groups)
+        self.conv1 = nn.Conv2d(in_dim, out_dim, 3, padding=1)
+        self.norm2 = group_norm(out_dim, groups=groups)
+        self.conv2 = nn.Conv2d(out_dim, out_dim, 3, padding=1)
+        self.shortcut: nn.Module = (
+            nn.Identity() if in_dim == out_dim else nn.Conv2d(in_dim, out_dim, 1)
+        )
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map (b, in_dim, h, w) to (b, out_dim, h, w)."""
+        hidden = self.conv1(functional.silu(self.norm1(latent)))
+        hidden = self.conv2(functional.silu(self.norm2(hidden)))
+        out: Tensor = self.shortcut(latent) + hidden
+        return out
+
+
+class AttentionBlock(nn.Module):
+    """Single-head attention over all positions, beside a shortcut.
+
+    Args:
+        dim: Channels.
+        groups: Groups of the normalisation.
+    """
+
+    def __init__(self, *, dim: int, groups: int = NORM_GROUPS) -> None:
+        super().__init__()
+        self.norm = group_norm(dim, groups=groups)
+        self.query = nn.Conv2d(dim, dim, 1)
+        self.key = nn.Conv2d(dim, dim, 1)
+        self.value = nn.Conv2d(dim, dim, 1)
+        self.out = nn.Conv2d(dim, dim, 1)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map (b, dim, h, w) to the same shape."""
+        height = latent.shape[-2]
+        normed = self.norm(latent)
+        query, key, value = (
+            rearrange(layer(normed), 'b d h w -> b 1 (h w) d')
+            for layer in (self.query, self.key, self.value)
+        )
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        out: Tensor = self.out(rearrange(mixed, 'b 1 (h w) d -> b d h w', h=height))
+        return latent + out
+
+
+class Downsample(nn.Module):
+    """Halve height and width by a strided convolution.
+
+    Args:
+        dim: Channels.
+    """
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, 3, stride=2)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map (b, dim, h, w) to (b, dim, h / 2, w / 2)."""
+        # Zeros on the right and at the bottom only, as in the published weights.
+        halved: Tensor = self.conv(functional.pad(latent, [0, 1, 0, 1]))
+        return halved
+
+
+class Upsample(nn.Module):
+    """Double height and width: nearest neighbour, then a convolution.
+
+    Args:
+        dim: Channels.
+    """
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, 3, padding=1)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map (b, dim, h, w) to (b, dim, 2 h, 2 w)."""
+        doubled: Tensor = self.conv(functional.interpolate(latent, scale_factor=2.0))
+        return doubled
+
+
+class MidBlock(nn.Module):
+    """The refining block at the lowest resolution: residual, attention, residual.
+
+    Args:
+        dim: Channels.
+        groups: Groups of the normalisation.
+    """
+
+    def __init__(self, *, dim: int, groups: int = NORM_GROUPS) -> None:
+        super().__init__()
+        self.block1 = ResidualBlock(in_dim=dim, out_dim=dim, groups=groups)
+        self.attention = AttentionBlock(dim=dim, groups=groups)
+        self.block2 = ResidualBlock(in_dim=dim, out_dim=dim, groups=groups)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map (b, dim, h, w) to the same shape."""
+        refined: Tensor = self.block2(self.attention(self.block1(latent)))
+        return refined
+
+
+class Level(nn.Module):
+    """All blocks of one resolution, then a change of resolution.
+
+    Args:
+        in_dim: Channels in.
+        out_dim: Channels out.
+        depth: Number of residual blocks.
+        attention: Put an attention block behind each residual block.
+        resample: `Downsample`, `Upsample`, or None where the resolution stays.
+        groups: Groups of the normalisations.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        out_dim: int,
+        depth: int,
+        attention: bool,
+        resample: type[Downsample] | type[Upsample] | None,
+        groups: int = NORM_GROUPS,
+    ) -> None:
+        super().__init__()
+        dims = [in_dim] + [out_dim] * depth
+        self.blocks = nn.ModuleList(
+            ResidualBlock(in_dim=i, out_dim=o, groups=groups)
+            for i, o in zip(dims[:-1], dims[1:], strict=True)
+        )
+        self.attentions = nn.ModuleList(
+            AttentionBlock(dim=out_dim, groups=groups) if attention else nn.Identity()
+            for _ in range(depth)
+        )
+        self.resample = nn.Identity() if resample is None else resample(dim=out_dim)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map (b, in_dim, h, w) to (b, out_dim, h', w')."""
+        for block, attention in zip(self.blocks, self.attentions, strict=True):
+            latent = attention(block(latent))
+        resampled: Tensor = self.resample(latent)
+        return resampled

@@ -1,0 +1,6 @@
+"""Quantizers: latents to tokens and back."""
+
+from vq.models.quantizers.base import Quantizer
+from vq.models.quantizers.vector import VectorQuantizer
+
+__all__ = ['Quantizer', 'VectorQuantizer']
