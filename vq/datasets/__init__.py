@@ -3,9 +3,12 @@
 from vq.datasets.base import ImageDataset, MissingDataError, Unreadable, collate
 from vq.datasets.decoding import UnreadableImageError, decode, read_image
 from vq.datasets.folder import FolderDataset
+from vq.datasets.limited import LimitedDataset
 from vq.datasets.loader import train_loader, val_loader
 from vq.datasets.sampler import BlockSampler, TrainSampler
 from vq.datasets.synthetic import SyntheticDataset
+from vq.datasets.token_store import TokenMeta
+from vq.datasets.tokens import TokenDataset, TokenWriter
 from vq.datasets.transforms import (
     CenterCrop,
     RandomCrop,
@@ -20,12 +23,16 @@ __all__ = [
     'CenterCrop',
     'FolderDataset',
     'ImageDataset',
+    'LimitedDataset',
     'MissingDataError',
     'RandomCrop',
     'RandomHorizontalFlip',
     'RandomResizedCrop',
     'Resize',
     'SyntheticDataset',
+    'TokenDataset',
+    'TokenMeta',
+    'TokenWriter',
     'TrainSampler',
     'Transform',
     'Unreadable',

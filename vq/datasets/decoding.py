@@ -5,25 +5,30 @@ Pillow's pixels bit for bit. Everything else takes Pillow's path: other formats,
 pictures that EXIF turns, and whatever the fast decoders complain about.
 """
 
+import importlib
 import io
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
 from einops import rearrange
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-try:
-    import simplejpeg
-except ImportError:
-    simplejpeg = None
-try:
-    import cv2
-except ImportError:
-    cv2 = None
 
-Pixels = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
+def _optional(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+simplejpeg = _optional('simplejpeg')
+cv2 = _optional('cv2') if simplejpeg is None else None
+
+Pixels = NDArray[np.uint8]
 
 JPEG_START, JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
 DEEP_GREY = ('I;16', 'I;16L', 'I;16B', 'I;16N')  # Pillow's modes of 16 bits a pixel
@@ -90,21 +95,22 @@ def _decode_jpeg(data: bytes) -> Pixels | None:
         if orientation != 1:
             return None
     if simplejpeg is not None:
-        return _decode_with_simplejpeg(data)
-    return None if cv2 is None else _decode_with_opencv(data)
+        return _decode_with_simplejpeg(simplejpeg, data)
+    return None if cv2 is None else _decode_with_opencv(cv2, data)
 
 
-def _decode_with_simplejpeg(data: bytes) -> Pixels | None:
+def _decode_with_simplejpeg(library: ModuleType, data: bytes) -> Pixels | None:
     try:
-        _, _, colour_space, _ = simplejpeg.decode_jpeg_header(data)
+        _, _, colour_space, _ = library.decode_jpeg_header(data)
         if colour_space in ('CMYK', 'YCCK'):
             return None
-        return simplejpeg.decode_jpeg(data, colorspace='RGB')  # type: ignore[no-any-return]
+        pixels: Pixels = library.decode_jpeg(data, colorspace='RGB')
     except ValueError:
         return None
+    return pixels
 
 
-def _decode_with_opencv(data: bytes) -> Pixels | None:
+def _decode_with_opencv(library: ModuleType, data: bytes) -> Pixels | None:
     # OpenCV is silent about a truncated file, and turns CMYK into RGB its own way.
     if JPEG_END not in data[-64:]:
         return None
@@ -113,9 +119,12 @@ def _decode_with_opencv(data: bytes) -> Pixels | None:
             return None
     except Exception:  # a broken header; Pillow's path will say how
         return None
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    flags = library.IMREAD_COLOR | library.IMREAD_IGNORE_ORIENTATION
+    pixels = library.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None:
+        return None
+    rgb: Pixels = library.cvtColor(pixels, library.COLOR_BGR2RGB)
+    return rgb
 
 
 def decode_with_pillow(data: bytes, *, name: str) -> Pixels:
@@ -129,17 +138,20 @@ def decode_with_pillow(data: bytes, *, name: str) -> Pixels:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
-    except Image.UnidentifiedImageError:
+            # Turning makes a copy, which forgets the format.
+            turned = ImageOps.exif_transpose(image)
+            return np.array(_to_rgb(turned, image.format))
+    except UnidentifiedImageError:
         reason = 'it is no picture in a format that Pillow knows'
         raise UnreadableImageError(name, reason) from None
     except Exception as error:  # Pillow raises a dozen kinds on broken files
         raise UnreadableImageError(name, str(error) or repr(error)) from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, format_: str | None) -> Image.Image:
     """Return any picture as RGB, transparency laid on white."""
-    if image.mode in DEEP_GREY or image.mode == 'I' and image.format in DEEP_FORMATS:
+    deep = image.mode == 'I' and format_ in DEEP_FORMATS
+    if deep or image.mode in DEEP_GREY:
         return _from_deep_grey(image)
     if image.mode in ('I', 'F'):
         raise ValueError(f'32-bit pixels (mode {image.mode}) have no agreed white')

@@ -124,5 +124,5 @@ def _way_out(root: str) -> str:
             return f'run `python tools/prepare_data.py {name}`'
     return (
         'put images there, one sub-folder a class or all in one folder, or give '
-        "another `root` (try the ready-made data: `python tools/prepare_data.py digits`)"
+        'another root; ready-made data: `python tools/prepare_data.py digits`'
     )

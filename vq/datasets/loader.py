@@ -1,19 +1,16 @@
 """Data loaders: torch's DataLoader with our samplers, and without side effects."""
 
 from collections.abc import Collection
+from typing import cast
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vq import distributed
 from vq.datasets.base import ImageDataset, collate
+from vq.datasets.decoding import cv2
 from vq.datasets.sampler import BlockSampler, TrainSampler
 from vq.types import Batch, SampleKey
-
-try:
-    import cv2
-except ImportError:
-    cv2 = None
 
 
 def train_loader(
@@ -79,7 +76,7 @@ def _loader(
     dataset: ImageDataset, sampler: Sampler[list[SampleKey]], num_workers: int
 ) -> 'DataLoader[Batch]':
     return DataLoader(
-        dataset,
+        cast('Dataset[Batch]', dataset),  # which `collate` makes of its samples
         batch_sampler=sampler,
         num_workers=num_workers,
         collate_fn=collate,

@@ -34,7 +34,8 @@ class SyntheticDataset(ImageDataset):
         num_classes: int = 10,
     ) -> None:
         super().__init__(transforms=transforms)
-        for name, value in dict(length=length, size=size, num_classes=num_classes).items():
+        numbers = dict(length=length, size=size, num_classes=num_classes)
+        for name, value in numbers.items():
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
         self._length = length

@@ -28,9 +28,10 @@ class Transform(Protocol):
 
 def resize(image: Tensor, *, height: int, width: int) -> Tensor:
     """Return `image` (3, h, w) at `height` by `width`: bicubic, antialiased, uint8."""
-    return functional.resize_image(
+    resized: Tensor = functional.resize_image(
         image, [height, width], InterpolationMode.BICUBIC, antialias=True
     )
+    return resized
 
 
 def _check_size(size: int) -> int:
@@ -143,7 +144,7 @@ class RandomResizedCrop:
         """Draw a rectangle of a picture: its top, left, height and width."""
         low, high = (math.log(ratio) for ratio in self.ratio)
         for _ in range(ATTEMPTS):
-            area = height * width * rng.uniform(*self.scale)
+            area = height * width * rng.uniform(self.scale[0], self.scale[1])
             aspect = math.exp(rng.uniform(low, high))
             w = round(math.sqrt(area * aspect))
             h = round(math.sqrt(area / aspect))
