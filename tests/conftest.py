@@ -1,4 +1,4 @@
-"""What every test gets: fixed seeds, global state put back, no GPU tests without GPU."""
+"""What every test gets: fixed seeds, global state put back, GPU tests skipped."""
 
 from collections.abc import Iterator
 

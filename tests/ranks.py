@@ -1,4 +1,4 @@
-"""Run a function on several gloo ranks of this machine and collect what each returns."""
+"""Run a function on several gloo ranks of this machine, and collect the results."""
 
 import multiprocessing
 import os
