@@ -1,0 +1,96 @@
+"""Show a resolved config and where its values come from: python -m vq.config."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from vq.config import ConfigError, check, load, parse_words
+from vq.config.overrides import find
+from vq.config.printing import Line, lines
+from vq.config.resolved import Config
+from vq.config.tree import dotted
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.config`."""
+    parser = argparse.ArgumentParser(
+        prog='vq.config',
+        description='Show the resolved config and where each value comes from, '
+        'and check it against the classes it names.',
+    )
+    parser.add_argument('config', help='config file: configs/vqgan/X.py')
+    parser.add_argument(
+        '--config-options',
+        nargs='*',
+        default=[],
+        metavar='NAME::VALUE',
+        help='values for the placeholders of the config files',
+    )
+    parser.add_argument(
+        '--override',
+        nargs='*',
+        default=[],
+        metavar='.PATH:VALUE',
+        help='change the assembled config: .trainer.iters:1000',
+    )
+    parser.add_argument(
+        '--key', metavar='.PATH', help='show this part only: .trainer.optimizers'
+    )
+    parser.add_argument(
+        '--plain', action='store_true', help='leave the sources out, as in a dump'
+    )
+    return parser
+
+
+def show(config: Config, *, key: str | None = None, plain: bool = False) -> str:
+    """Return a config as Python source, each value's source in a comment beside it.
+
+    Args:
+        config: The config.
+        key: Override path of the part to show; the whole by default.
+        plain: Leave the sources out.
+
+    Raises:
+        ConfigError: There is nothing at `key`.
+    """
+    shown = [find(config.tree, key)] if key else []
+    if not key:
+        shown = [((runner,), value) for runner, value in config.tree.items()]
+    sources = None if plain else config.sources
+    body = [
+        line
+        for path, value in shown
+        for line in lines(
+            value, key=path, prefix=f'{dotted(path)[1:]} = ', sources=sources
+        )
+    ]
+    return '\n'.join(_annotated(body))
+
+
+def _annotated(body: Sequence[Line]) -> list[str]:
+    """Put the comments into one column, but not further right than most lines need."""
+    lengths = sorted(len(line.text) for line in body)
+    column = lengths[int(0.9 * (len(lengths) - 1))] + 2 if lengths else 0
+    return [
+        f'{line.text.ljust(column - 2)}  # {line.source}' if line.source else line.text
+        for line in body
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a config, then check it."""
+    args = build_parser().parse_args(arguments)
+    try:
+        config = load(
+            args.config,
+            options=parse_words(args.config_options),
+            overrides=args.override,
+        )
+        print(show(config, key=args.key, plain=args.plain), flush=True)
+        check(config)
+    except ConfigError as error:
+        sys.exit(f'{args.config}: not a valid config\n{error}')
+
+
+if __name__ == '__main__':
+    main()
