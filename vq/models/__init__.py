@@ -4,7 +4,14 @@ from vq.models.connectors import Connector, Identity
 from vq.models.decoders import ConvDecoder
 from vq.models.discriminators import PatchDiscriminator
 from vq.models.encoders import ConvEncoder
-from vq.models.losses import AdaptiveWeight, HingeLoss, L1Loss, MSELoss
+from vq.models.losses import (
+    AdaptiveWeight,
+    HingeLoss,
+    L1Loss,
+    LPIPSLoss,
+    MSELoss,
+    VanillaLoss,
+)
 from vq.models.quantizers import Quantizer, VectorQuantizer
 from vq.models.reconstructor import Reconstructor
 from vq.models.tokenizer import ImageTokenizer
@@ -20,9 +27,11 @@ __all__ = [
     'Identity',
     'ImageTokenizer',
     'L1Loss',
+    'LPIPSLoss',
     'MSELoss',
     'PatchDiscriminator',
     'Quantizer',
     'Reconstructor',
+    'VanillaLoss',
     'VectorQuantizer',
 ]

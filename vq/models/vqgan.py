@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vq.models.layers import frozen
+from vq.models.losses import AdversarialLoss
 from vq.models.reconstructor import Reconstructor
 from vq.registry import MODELS
 from vq.types import Batch, Loss, Optimizers, Reconstruction
@@ -69,7 +70,7 @@ class VQGAN(Reconstructor):
             }
         )
         self.discriminator = _build(discriminator)
-        self.adversarial_loss = _build(adversarial_loss)
+        self.adversarial_loss: AdversarialLoss | None = _build(adversarial_loss)
         self.adversarial_weight = _build(adversarial_weight)
         self.discriminator_start = discriminator_start
         self.discriminator_every = discriminator_every
@@ -142,7 +143,7 @@ class VQGAN(Reconstructor):
                 fake = self(image).image
         logits_real: Tensor = self.discriminator(image)
         logits_fake: Tensor = self.discriminator(fake)
-        loss: Tensor = self.adversarial_loss.discriminator(logits_real, logits_fake)
+        loss = self.adversarial_loss.discriminator(logits_real, logits_fake)
         logs = dict(
             discriminator_loss=loss.detach(),
             logits_real=logits_real.detach().mean(),
@@ -156,7 +157,7 @@ class VQGAN(Reconstructor):
         """Return the weighted adversarial loss of `fake` (b, 3, h, w), and its logs."""
         assert self.discriminator is not None and self.adversarial_loss is not None
         with frozen(self.discriminator):
-            loss: Tensor = self.adversarial_loss.generator(self.discriminator(fake))
+            loss = self.adversarial_loss.generator(self.discriminator(fake))
         weight = torch.ones_like(loss.detach())
         if self.adversarial_weight is not None:
             last = self.decoder.last_parameter

@@ -1,0 +1,1 @@
+"""Published checkpoints: their keys in our words."""
