@@ -261,13 +261,13 @@ class LoadReport:
         return ', '.join(parts)
 
 
-def load_weights(
+def match(
     model: nn.Module, weights: Mapping[str, Tensor], *, strict: bool = True
-) -> LoadReport:
-    """Load weights into a model and report.
+) -> tuple[LoadReport, dict[str, Tensor]]:
+    """Return which weights fit a model, in name and shape, and a report.
 
     Args:
-        model: The model; only keys that fit in name and shape are loaded.
+        model: The model.
         weights: A state dict.
         strict: Refuse when a key of the model is missing or has another shape. Keys that
             the model does not have are reported, never an error.
@@ -290,8 +290,7 @@ def load_weights(
     if not fitting or (strict and (report.missing or report.mismatched)):
         detail = '; '.join([*report.mismatched[:5], *report.missing[:5]])
         raise CheckpointError(f'the weights do not fit the model: {report}: {detail}')
-    model.load_state_dict(fitting, strict=False)
-    return report
+    return report, fitting
 
 
 def state_hash(state: Mapping[str, Tensor]) -> str:

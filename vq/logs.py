@@ -27,9 +27,11 @@ def set_up(folder: Path | None = None) -> None:
         logger.removeHandler(handler)
         handler.close()
     main = distributed.is_main()
-    logger.setLevel(logging.INFO if main else logging.WARNING)
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
+    console = logging.StreamHandler(sys.stdout)
+    console.setLevel(logging.INFO if main else logging.WARNING)
+    handlers: list[logging.Handler] = [console]
     if folder is not None and main:
         folder.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(folder / f'{timestamp()}.log'))

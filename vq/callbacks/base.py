@@ -19,7 +19,14 @@ class Callback:
 
     Callbacks are called in the order of the config's list. The names of the moments are
     mmengine's.
+
+    Attributes:
+        block_size: Consecutive images that validation must leave on one rank; 0: any.
+        resume_options: Options of `Trainer.resume`.
     """
+
+    block_size: int = 0
+    resume_options: Mapping[str, Any] = {}
 
     def before_run(self, runner: Runner) -> None:
         """Act once everything is built and, in training, resumed."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 import torch
+from torch import nn
 
 from vq import distributed
 from vq.types import Batch, Reconstruction
@@ -27,6 +28,9 @@ class Metric(ABC):
         The latter is for a rank that saw no batch and must join the all-reduce.
         """
         return self._device or distributed.device()
+
+    def prepare(self, model: nn.Module) -> None:  # noqa: B027
+        """Learn what is to be known of the model; called once, before all else."""
 
     def reset(self) -> None:
         """Forget everything seen so far."""

@@ -2,7 +2,7 @@
 
 import torch
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 from vq import distributed
 from vq.metrics.base import Metric
@@ -38,15 +38,31 @@ class CodebookMetric(Metric):
     What some code bases log as perplexity ("PPL") is the entropy here.
 
     Args:
-        codebook_size: Number of codes k.
+        codebook_size: Number of codes k; None takes the model's.
     """
 
-    def __init__(self, *, codebook_size: int) -> None:
+    def __init__(self, *, codebook_size: int | None = None) -> None:
         super().__init__()
-        if codebook_size < 1:
+        if codebook_size is not None and codebook_size < 1:
             raise ValueError(f'codebook_size must be >= 1, got {codebook_size}')
         self._codebook_size = codebook_size
         self._counts: Tensor | None = None
+
+    def prepare(self, model: nn.Module) -> None:
+        """Take the size of the model's codebook, unless one was given."""
+        if self._codebook_size is None:
+            self._codebook_size = int(model.tokenizer.quantizer.codebook_size)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def codebook_size(self) -> int:
+        """Number of codes k.
+
+        Raises:
+            ValueError: It was neither given nor learnt from a model.
+        """
+        if self._codebook_size is None:
+            raise ValueError('CodebookMetric needs a codebook_size or a model')
+        return self._codebook_size
 
     def reset(self) -> None:
         """Forget everything seen so far."""
@@ -56,13 +72,13 @@ class CodebookMetric(Metric):
     def _zeros(self) -> Tensor:
         # The place after the last code counts tokens that have no code.
         return torch.zeros(
-            self._codebook_size + 1, dtype=torch.int64, device=self.device
+            self.codebook_size + 1, dtype=torch.int64, device=self.device
         )
 
     def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
         if self._counts is None:
             self._counts = self._zeros()
-        k = self._codebook_size
+        k = self.codebook_size
         tokens = rearrange(reconstruction.quantized.tokens, 'b h w -> (b h w)')
         tokens = tokens.long()
         # Counted and reported in `compute`: to raise here would wait for the device.
@@ -82,7 +98,7 @@ class CodebookMetric(Metric):
         if strays:
             raise ValueError(
                 f'{int(strays)} tokens lie outside of the codebook: they must be >= 0 '
-                f'and < codebook_size={self._codebook_size}'
+                f'and < codebook_size={self.codebook_size}'
             )
         if not counts.any():
             raise ValueError('CodebookMetric saw no token')

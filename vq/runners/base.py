@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from vq.datasets.synthetic import SyntheticDataset
 from vq.registry import CALLBACKS, DATASETS, MODELS, STRATEGIES
 from vq.runners.randomness import seed_all
 from vq.runners.strategies import DDPStrategy
+from vq.visual import Visualizer
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ class Job:
     work_dir: Path
     config: Config
     seed: int = 3407
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class Runner:
@@ -66,6 +66,8 @@ class Runner:
         self.job = job
         self.work_dir = job.work_dir
         self.iteration = 0
+        self.total_batches = 0
+        self.visualizer: Visualizer | None = None
         self.strategy: DDPStrategy = STRATEGIES.build(strategy)
         # One seed for the weights, so that they do not depend on the number of ranks.
         seed_all(job.seed)
@@ -88,7 +90,8 @@ class Runner:
     ) -> None:
         """Load weight files or checkpoint folders into the model, and log a report."""
         weights = checkpoints.read_weights(paths, ema=ema)
-        report = checkpoints.load_weights(self.model, weights, strict=strict)
+        report, fitting = checkpoints.match(self.model, weights, strict=strict)
+        self.strategy.load_model_state(self.model, fitting, strict=False)
         names = ', '.join(str(path) for path in paths)
         level = logging.WARNING if report.missing or report.mismatched else logging.INFO
         _logger.log(level, '%s: %s', names, report)

@@ -1,6 +1,7 @@
 """Strategies: on which device, in which precision and over how many ranks."""
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -141,9 +142,11 @@ class DDPStrategy:
         """Return the whole model's state dict; on every rank, called by every rank."""
         return dict(model.state_dict())
 
-    def load_model_state(self, model: nn.Module, state: dict[str, Tensor]) -> None:
-        """Load a whole model's state dict, strictly."""
-        model.load_state_dict(state)
+    def load_model_state(
+        self, model: nn.Module, state: dict[str, Tensor], *, strict: bool = True
+    ) -> None:
+        """Load a whole model's state dict, or, not `strict`, a part of it."""
+        model.load_state_dict(state, strict=strict)
 
     def optimizer_state(self, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
         """Return an optimizer's whole state; on every rank, called by every rank."""
@@ -223,9 +226,12 @@ class FSDPStrategy(DDPStrategy):
         state: dict[str, Tensor] = get_model_state_dict(model, options=_WHOLE)
         return state
 
-    def load_model_state(self, model: nn.Module, state: dict[str, Tensor]) -> None:
-        """Load a whole model's state dict into the shards, strictly."""
-        set_model_state_dict(model, state, options=_WHOLE)
+    def load_model_state(
+        self, model: nn.Module, state: dict[str, Tensor], *, strict: bool = True
+    ) -> None:
+        """Load a whole model's state dict, or a part of it, into the shards."""
+        options = dataclasses.replace(_WHOLE, strict=strict)
+        set_model_state_dict(model, state, options=options)
 
     def optimizer_state(self, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
         """Return an optimizer's whole state, gathered from all shards."""

@@ -154,6 +154,11 @@ class Trainer(Runner):
 
     def _train_iter(self, batch: Batch) -> None:
         self._note(batch)
+        if not len(batch):
+            raise ValueError(
+                "no image of a batch could be read; use on_error='replace' in the data "
+                f'set: {batch.unreadable}'
+            )
         batch = batch.to(self.strategy.device)
         self.call('before_train_iter', batch)
         logs: dict[str, Tensor] = {}
@@ -245,16 +250,16 @@ class Trainer(Runner):
         same = [c for c in self.callbacks if type(c) is kind]
         return f'{kind.__name__}_{same.index(callback)}'  # type: ignore[arg-type]
 
-    def resume(self, folder: Path, *, strict: bool = True) -> None:
+    def resume(self, folder: Path) -> None:
         """Go on from a checkpoint folder.
 
-        Args:
-            folder: The checkpoint.
-            strict: Refuse when weights, optimizers or callbacks do not match.
+        A callback's `resume_options` may hold `strict=False`: what the checkpoint lacks,
+        or what does not fit, then starts anew, with a warning.
 
         Raises:
             CheckpointError: It is damaged or does not fit.
         """
+        strict = all(c.resume_options.get('strict', True) for c in self.callbacks)
         checkpoint = checkpoints.Checkpoint(folder)
         meta = checkpoint.meta
         weights = checkpoint.read('model')
@@ -262,8 +267,7 @@ class Trainer(Runner):
             checkpoints.check_fit(self.model, weights, folder)
             self.strategy.load_model_state(self.model, weights)
         else:
-            report = checkpoints.load_weights(self.model, weights, strict=False)
-            _logger.warning('%s: %s', folder, report)
+            self.load_weights([folder], strict=False)
         self._resume_optimizers(checkpoint.read('optimizers'), strict=strict)
         self._resume_callbacks(checkpoint, strict=strict)
         self.iteration = self.optimizers.iteration = meta['iteration']

@@ -1,0 +1,3 @@
+"""Data parallel: every rank holds the model."""
+
+strategy = dict(type='DDPStrategy')

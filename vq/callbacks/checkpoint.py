@@ -1,0 +1,125 @@
+"""When checkpoints are saved, and which are kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from vq import checkpoints, distributed
+from vq.callbacks.base import Callback
+from vq.logs import read_json_lines
+from vq.registry import CALLBACKS
+from vq.types import Batch
+
+if TYPE_CHECKING:
+    from vq.runners.base import Runner
+    from vq.runners.trainer import Trainer
+
+_logger = logging.getLogger(__name__)
+
+
+@CALLBACKS.register_module()
+class CheckpointCallback(Callback):
+    """Saves every `interval` iterations and at the end, and removes what is old.
+
+    Without `keep_last` everything is kept. It comes last in the list, so that the other
+    callbacks have acted before their state is saved.
+
+    Args:
+        interval: Iterations between checkpoints.
+        keep_last: Keep this many of the newest.
+        keep_every: Keep, besides, those whose iteration this number divides.
+        keep_best: Keep, besides, the best by a metric that `vq.val` has written:
+            `dict(metric='psnr', mode='max')`.
+        load_state_dict: Options of a resume; `dict(strict=False)` starts anew what the
+            checkpoint does not hold or what does not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        interval: int = 10_000,
+        keep_last: int | None = None,
+        keep_every: int | None = None,
+        keep_best: Mapping[str, str] | None = None,
+        load_state_dict: Mapping[str, Any] | None = None,
+    ) -> None:
+        if interval < 1 or (keep_last is not None and keep_last < 1):
+            raise ValueError(
+                f'interval and keep_last must be at least 1, got {interval}, {keep_last}'
+            )
+        if keep_best is not None and (
+            set(keep_best) != {'metric', 'mode'}
+            or keep_best['mode'] not in ('max', 'min')
+        ):
+            raise ValueError(
+                "keep_best must be dict(metric=NAME, mode='max' or 'min'), "
+                f'got {dict(keep_best)}'
+            )
+        self.interval = interval
+        self.keep_last = keep_last
+        self.keep_every = keep_every
+        self.keep_best = keep_best
+        self.resume_options = dict(load_state_dict or {})
+        self._saved = -1
+
+    def after_train_iter(
+        self, runner: Trainer, batch: Batch, logs: Mapping[str, Tensor]
+    ) -> None:
+        """Save where the interval says so; a failure is logged, the run goes on."""
+        if runner.iteration % self.interval:
+            return
+        try:
+            self._save(runner)
+        except checkpoints.CheckpointError as error:
+            _logger.error('%s; training goes on, the next save tries again', error)
+
+    def after_run(self, runner: Runner) -> None:
+        """Save the last iteration, whatever the interval.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
+        if self._saved != runner.iteration:
+            self._save(runner)  # type: ignore[arg-type]
+
+    def _save(self, runner: Trainer) -> None:
+        folder = runner.save()
+        self._saved = runner.iteration
+        _logger.info('saved %s', folder)
+        if distributed.is_main():
+            self._rotate(runner)
+
+    def _rotate(self, runner: Trainer) -> None:
+        if self.keep_last is None:
+            return
+        folders = checkpoints.list_checkpoints(runner.checkpoints_root)
+        best = self._best(runner.work_dir)
+        for folder in folders[: -self.keep_last]:
+            number = checkpoints.iteration(folder)
+            if self.keep_every and number % self.keep_every == 0:
+                continue
+            if folder.name == best:
+                continue
+            shutil.rmtree(folder)
+            _logger.info('removed %s', folder)
+
+    def _best(self, work_dir: Path) -> str | None:
+        if self.keep_best is None:
+            return None
+        metric, mode = self.keep_best['metric'], self.keep_best['mode']
+        try:
+            records = read_json_lines(work_dir / 'val' / 'metrics.jsonl')
+        except (OSError, json.JSONDecodeError):
+            return None
+        found = {r['checkpoint']: r[metric] for r in records if metric in r}
+        if not found:
+            return None
+        choose = max if mode == 'max' else min
+        return choose(found, key=lambda name: found[name])

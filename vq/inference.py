@@ -1,0 +1,46 @@
+"""`torchrun -m vq.inference CONFIG IMAGE ... --load-model-from M`: tokens and pictures."""
+
+import argparse
+
+from vq.cli import inference_parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Tokenize and reconstruct single pictures."""
+    from pathlib import Path
+
+    from vq import commands, distributed, dry_run, paths
+    from vq.config import apply_overrides
+    from vq.registry import TRANSFORMS
+    from vq.runners.inference import infer
+
+    config = commands.load_config(args, halves=['validator'])
+    pictures = [paths.resolve_input(image) for image in args.images]
+    name = f'{config.path.stem}_inference'
+    out = paths.work_dir(name, dry_run=dry_run.enabled())
+    if args.out:
+        out = (Path.cwd() / args.out).resolve()
+    recipe = () if args.no_crop else config.validator.dataset.transforms
+    transforms = [TRANSFORMS.build(transform) for transform in recipe]
+    # A runner needs a data set; the pictures are this one.
+    stand_in = dict(type='SyntheticDataset', length=1, transforms=[])
+    apply_overrides(config, {'.validator.dataset': stand_in})
+    if args.ema:
+        apply_overrides(config, {'.validator.ema': True})
+    validator = commands.build(config, 'validator', name=name)
+    commands.load_weights(validator, commands.weight_files(args))
+    mine = pictures[distributed.rank() :: distributed.world_size()]
+    for picture in mine:
+        infer(validator, picture, transforms=transforms, out=out)
+
+
+def main() -> None:
+    """Parse the command line, then run the network."""
+    args = inference_parser().parse_args()
+    from vq.commands import command
+
+    command(run)(args)
+
+
+if __name__ == '__main__':
+    main()

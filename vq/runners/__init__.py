@@ -1,0 +1,17 @@
+"""Runners and strategies."""
+
+from vq.runners.base import Job, Runner
+from vq.runners.strategies import DDPStrategy, FSDPStrategy
+from vq.runners.tokenizer import Tokenizer
+from vq.runners.trainer import Trainer
+from vq.runners.validator import Validator
+
+__all__ = [
+    'DDPStrategy',
+    'FSDPStrategy',
+    'Job',
+    'Runner',
+    'Tokenizer',
+    'Trainer',
+    'Validator',
+]

@@ -1,0 +1,74 @@
+"""Monitor: validates each checkpoint of a training run, and writes down how good it is."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from vq import checkpoints, distributed
+from vq.logs import append_json
+from vq.runners.validator import Validator
+from vq.runners.watch import watch
+from vq.visual import Visualizer
+
+_logger = logging.getLogger(__name__)
+
+
+class Monitor:
+    """Validates checkpoints with one validator, built once.
+
+    For each checkpoint the metrics go to val/metrics.jsonl, and to TensorBoard as
+    `val/<metric>` at its iteration, in a file of its own beside the training's. Nothing
+    that the training wrote is touched.
+
+    Args:
+        validator: Runs each checkpoint, in val/iter_N.
+        work_dir: The training run's folder.
+        files: Weight files that each checkpoint's weights are laid over.
+    """
+
+    def __init__(
+        self, validator: Validator, *, work_dir: Path, files: Sequence[Path] = ()
+    ) -> None:
+        self._validator = validator
+        self._work_dir = work_dir
+        self._files = list(files)
+
+    def run(
+        self, *, names: Sequence[str] | None = None, forever: bool = False
+    ) -> dict[str, dict[str, float]]:
+        """Validate until there is nothing to wait for; return metrics by checkpoint.
+
+        Args:
+            names: Just these checkpoints, waiting for each; None means all.
+            forever: Go on after the end of the training.
+        """
+        results: dict[str, dict[str, float]] = {}
+        for folder in watch(self._work_dir, names=names, forever=forever):
+            _logger.info('validating %s', folder)
+            try:
+                self._validator.load_weights(
+                    [*self._files, folder], strict=True, ema=self._validator.ema
+                )
+            except (checkpoints.CheckpointError, FileNotFoundError) as error:
+                if folder.exists():
+                    raise
+                _logger.warning('%s was removed meanwhile: %s', folder, error)
+                continue
+            self._validator.work_dir = self._work_dir / 'val' / folder.name
+            results[folder.name] = self._validator.run()
+            if distributed.is_main():
+                self._record(folder, results[folder.name])
+        _logger.info('validated %d checkpoints', len(results))
+        for name, metrics in results.items():
+            line = ' '.join(f'{key}={value:.5g}' for key, value in metrics.items())
+            _logger.info('%s: %s', name, line)
+        return results
+
+    def _record(self, folder: Path, metrics: dict[str, float]) -> None:
+        iteration = checkpoints.iteration(folder)
+        record = dict(checkpoint=folder.name, iteration=iteration, **metrics)
+        append_json(self._work_dir / 'val' / 'metrics.jsonl', record)
+        visualizer = Visualizer(self._work_dir, [dict(type='TensorboardVisBackend')])
+        scalars = {f'val/{key}': value for key, value in metrics.items()}
+        visualizer.scalars(scalars, iteration)
+        visualizer.close()

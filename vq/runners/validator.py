@@ -1,0 +1,124 @@
+"""Validator: walks a data set once and measures; each image counts exactly once."""
+
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from vq import distributed
+from vq.datasets.loader import val_loader
+from vq.metrics.base import Metric
+from vq.registry import METRICS, RUNNERS
+from vq.runners.base import Job, Runner
+from vq.types import Batch, Quantized, Reconstruction
+
+_logger = logging.getLogger(__name__)
+
+
+@RUNNERS.register_module()
+class Validator(Runner):
+    """Reconstructs every image of a data set and computes metrics over all ranks.
+
+    Ranks share the images without padding, so metrics are exact for any number of ranks
+    and any length.
+
+    Args:
+        job: What the command line adds.
+        model: Config of the model; it has `val_step(batch)`.
+        dataset: Config of the data set.
+        dataloader: `batch_size` (of all ranks together) and `num_workers`.
+        strategy: Config of the strategy.
+        metrics: Configs of metrics, by the names of their results.
+        callbacks: Configs of callbacks.
+        ema: Load the averaged weights of checkpoints.
+    """
+
+    def __init__(
+        self,
+        *,
+        job: Job,
+        model: Mapping[str, Any],
+        dataset: Mapping[str, Any],
+        dataloader: Mapping[str, Any],
+        strategy: Mapping[str, Any],
+        metrics: Mapping[str, Mapping[str, Any]] | None = None,
+        callbacks: Sequence[Mapping[str, Any]] = (),
+        ema: bool = False,
+    ) -> None:
+        super().__init__(
+            job=job,
+            model=model,
+            dataset=dataset,
+            dataloader=dataloader,
+            strategy=strategy,
+            callbacks=callbacks,
+        )
+        self.metrics: dict[str, Metric] = {
+            name: METRICS.build(cfg) for name, cfg in (metrics or {}).items()
+        }
+        for metric in self.metrics.values():
+            metric.prepare(self.model)
+        self.ema = ema
+
+    def step(self, batch: Batch) -> Reconstruction | Quantized:
+        """Return what metrics and callbacks are given for a batch."""
+        output: Reconstruction = self.model.val_step(batch)  # type: ignore[operator]
+        return output
+
+    def done_blocks(self) -> Collection[int]:
+        """Return the blocks of the data set that need not be walked."""
+        return ()
+
+    def run(self) -> dict[str, float]:
+        """Walk the data set; return the metrics, the same on every rank."""
+        started = time.perf_counter()
+        self.call('before_run')
+        sizes = [callback.block_size for callback in self.callbacks]
+        share = max(1, self.dataloader['batch_size'] // distributed.world_size())
+        block_size = max([share, *(size for size in sizes if size)])
+        loader = val_loader(
+            self.dataset,
+            **self.dataloader,
+            block_size=block_size,
+            skip=self.done_blocks(),
+        )
+        self.total_batches = len(loader)
+        self.iteration = 0
+        for metric in self.metrics.values():
+            metric.reset()
+        self.model.eval()
+        with torch.no_grad():
+            for batch in loader:
+                self._val_iter(batch)
+        results = self._compute()
+        self.call('after_val', results)
+        self.call('after_run')
+        seconds = time.perf_counter() - started
+        _logger.info('%d images in %.1f s', len(self.dataset), seconds)
+        return results
+
+    def _val_iter(self, batch: Batch) -> None:
+        self.iteration += 1
+        for problem in batch.unreadable:
+            _logger.warning('unreadable image: %s', problem)
+        if not len(batch):
+            return
+        batch = batch.to(self.strategy.device)
+        with self.strategy.autocast():
+            output = self.step(batch)
+        for metric in self.metrics.values():
+            assert isinstance(output, Reconstruction)
+            metric.update(batch, output)
+        self.call('after_val_iter', batch, output)
+
+    def _compute(self) -> dict[str, float]:
+        results: dict[str, float] = {}
+        for name, metric in self.metrics.items():
+            value = metric.compute()
+            if isinstance(value, dict):
+                results |= {f'{name}/{key}': v for key, v in value.items()}
+            else:
+                results[name] = value
+        return results

@@ -1,0 +1,1 @@
+"""Tasks: commands named by what they are for."""
