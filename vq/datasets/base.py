@@ -62,6 +62,7 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
         if on_error not in ON_ERROR:
             raise ValueError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
         self.on_error = on_error
+        self.transform_configs = [dict(config) for config in transforms]
         self.transforms: list[Transform] = [TRANSFORMS.build(t) for t in transforms]
 
     @abstractmethod

@@ -44,13 +44,15 @@ class UnreadableImageError(OSError):
         reason: What is wrong with it.
     """
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)  # both, so that it can be pickled by workers
+    def __init__(self, name: str, reason: str = '') -> None:
+        super().__init__(name, reason)  # both, so that it can be pickled
         self.name = name
         self.reason = reason
 
     def __str__(self) -> str:
-        return f'cannot read {self.name}: {self.reason}'
+        # torch brings a worker's error to the main process as one text, the first
+        # argument, which then holds name and reason already.
+        return f'cannot read {self.name}: {self.reason}' if self.reason else self.name
 
 
 def read_image(path: Path) -> Tensor:

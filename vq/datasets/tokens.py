@@ -34,8 +34,8 @@ class TokenWriter:
     """Write one rank's blocks of a token store; all ranks share the folder.
 
     A block is the consecutive images that `BlockSampler` gives to one rank. Rows are
-    collected until the block changes, then written as one shard, whole or not at all;
-    a run that is killed loses its open block and goes on after the finished ones:
+    collected until the block is full or left, then written as one shard, whole or not
+    at all; a run that is killed loses its open block and goes on after the finished ones:
 
         with TokenWriter(root, meta=meta) as writer:
             loader = val_loader(..., block_size=..., skip=writer.done())
@@ -74,7 +74,7 @@ class TokenWriter:
     def add(
         self, indices: Tensor, tokens: Tensor, categories: Tensor, ids: list[str]
     ) -> None:
-        """Take the tokens of a batch; a block that is left is written.
+        """Take the tokens of a batch; a block that is full or left is written.
 
         Args:
             indices: Positions in the data set, ascending, of one block, (b,).
@@ -98,6 +98,8 @@ class TokenWriter:
         self._tokens.append(values.astype(self.meta.dtype))
         self._categories.append(categories.cpu().numpy())
         self._ids += ids
+        if rows[-1] == self.meta.block_range(block)[-1]:
+            self.flush()
 
     def _check_rows(self, rows: NDArray[np.int64]) -> int:
         block = int(rows[0]) // self.meta.block_size

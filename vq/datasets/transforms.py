@@ -2,7 +2,8 @@
 
 Each is a callable `transform(image, rng)`, `image` a uint8 tensor (3, h, w) and `rng`
 the numpy generator of this sample. Resizing is bicubic and antialiased on uint8, which
-is 2.7 times as fast as Pillow and differs from it by at most one grey level.
+is 2.7 times as fast as Pillow and differs from it by 0.006 grey levels on average, and
+by two at the most (it rounds its weights to 16 bits).
 """
 
 import math
