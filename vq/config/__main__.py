@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from vq.config import ConfigError, check, load, parse_words
 from vq.config.overrides import find
-from vq.config.printing import Line, lines
+from vq.config.printing import WIDTH, lines
 from vq.config.resolved import Config
 from vq.config.tree import dotted
+
+ANNOTATED_WIDTH = 56  # columns, so that comments fit beside
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,25 +58,25 @@ def show(config: Config, *, key: str | None = None, plain: bool = False) -> str:
     shown = [find(config.tree, key)] if key else []
     if not key:
         shown = [((runner,), value) for runner, value in config.tree.items()]
-    sources = None if plain else config.sources
+    sources, width = (None, WIDTH) if plain else (config.sources, ANNOTATED_WIDTH)
     body = [
         line
         for path, value in shown
         for line in lines(
-            value, key=path, prefix=f'{dotted(path)[1:]} = ', sources=sources
+            value,
+            key=path,
+            prefix=f'{dotted(path)[1:]} = ',
+            sources=sources,
+            width=width,
         )
     ]
-    return '\n'.join(_annotated(body))
-
-
-def _annotated(body: Sequence[Line]) -> list[str]:
-    """Put the comments into one column, but not further right than most lines need."""
-    lengths = sorted(len(line.text) for line in body)
-    column = lengths[int(0.9 * (len(lengths) - 1))] + 2 if lengths else 0
-    return [
-        f'{line.text.ljust(column - 2)}  # {line.source}' if line.source else line.text
+    column = min(
+        max((len(line.text) for line in body if line.source), default=0), width
+    )
+    return '\n'.join(
+        f'{line.text.ljust(column)}  # {line.source}' if line.source else line.text
         for line in body
-    ]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

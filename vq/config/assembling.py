@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vq.config.errors import ConfigError, nearest
-from vq.config.tree import Key, Node, Sources, dotted, leaves, merge
+from vq.config.tree import Key, Node, Sources, clean, dotted, leaves, merge
 
 RUNNERS = dict(trainer='Trainer', validator='Validator')  # and their default types
 LAST_CALLBACK = 'checkpoint'
@@ -64,7 +64,7 @@ def assemble(
             parts = Node(_parts(runner, given), files[-1])
             if runner in given:
                 _refuse_covered(parts, given[runner], runner, files)
-                parts = merge(parts, given[runner], (runner,))
+                parts = clean(merge(parts, given[runner], (runner,)))
             runners[runner] = parts
     return Node(runners, files[-1])
 
@@ -106,6 +106,7 @@ def _parts(runner: str, given: Mapping[str, Node]) -> dict[str, Node]:
                 node = merge(node, given[name], (name,))
         if node is None:
             continue
+        node = clean(node)
         if argument in ('callbacks', 'metrics'):
             node = _without_none(node)
         if argument == 'callbacks':

@@ -52,7 +52,7 @@ class _Checker:
             if 'type' in value:
                 yield from self._object(value, key)
             elif key[-1:] == ('dataloader',):
-                known = DATALOADER_ARGUMENTS
+                known = sorted(DATALOADER_ARGUMENTS)
                 yield from self._unknown(value, key, 'a data loader', known)
         elif isinstance(value, list | tuple):
             children = enumerate(value)
@@ -83,7 +83,7 @@ class _Checker:
             if required and p.name not in value and p.name not in given:
                 yield (
                     f'{dotted(key)}: {found.__name__} needs `{p.name}`'
-                    f'{self._set_by((*key, "type"))}'
+                    f'{self._set_by((*key, "type"), "type set by")}'
                 )
 
     def _unknown(
@@ -103,9 +103,9 @@ class _Checker:
             f'{self._set_by((*key, "type"))}; {nearest(type_, known)}'
         )
 
-    def _set_by(self, key: Key) -> str:
+    def _set_by(self, key: Key, words: str = 'set by') -> str:
         source = self._sources.of(key)
-        return f' (set by {source})' if source else ''
+        return f' ({words} {source})' if source else ''
 
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

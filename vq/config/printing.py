@@ -27,6 +27,7 @@ def lines(
     suffix: str = '',
     indent: str = '',
     sources: Sources | None = None,
+    width: int = WIDTH,
 ) -> Iterator[Line]:
     """Yield the lines of `value`.
 
@@ -37,11 +38,12 @@ def lines(
         suffix: What stands after it.
         indent: Spaces before each line.
         sources: If given, a line holds only values of one source, and names it.
+        width: Columns that a line should keep to.
     """
     among = sources.among(key) if sources is not None else set()
     flat = f'{indent}{prefix}{inline(value)}{suffix}'
     opening, items, closing = _parts(value)
-    if not items or (len(flat) <= WIDTH and len(among) <= 1):
+    if not items or (len(flat) <= width and len(among) <= 1):
         yield Line(flat, ', '.join(sorted(among)))
         return
     yield Line(f'{indent}{prefix}{opening}')
@@ -53,6 +55,7 @@ def lines(
             suffix=',',
             indent=f'{indent}    ',
             sources=sources,
+            width=width,
         )
     yield Line(f'{indent}{closing}{suffix}')
 

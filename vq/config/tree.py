@@ -95,13 +95,14 @@ def merge(old: Node | None, new: Node, key: Key) -> Node:
     """Return `old` with `new` laid over it.
 
     Dict into dict, recursively; everything else replaces. `_delete_=True` in a dict
-    of `new` drops what `old` has there.
+    of `new` drops what `old` has there; the mark stays, for `val_model` drops parts of
+    `model` only when both are complete, and `clean` removes it at last.
 
     Raises:
         ConfigError: A dict meets something that is neither a dict nor None.
     """
     if old is None or old.value is None or _deletes(new):
-        return _clean(new)
+        return new
     if isinstance(old.value, dict) != isinstance(new.value, dict):
         if new.value is None:
             return new
@@ -110,21 +111,21 @@ def merge(old: Node | None, new: Node, key: Key) -> Node:
         return new
     merged: dict[Any, Node] = dict(old.value)
     for step, child in new.value.items():
-        if step != DELETE:
-            merged[step] = merge(merged.get(step), child, (*key, step))
+        merged[step] = merge(merged.get(step), child, (*key, step))
     return Node(merged, old.source)
+
+
+def clean(node: Node) -> Node:
+    """Return a tree without its `_delete_` marks."""
+    if not isinstance(node.value, dict):
+        return node
+    children = {k: clean(v) for k, v in node.value.items() if k != DELETE}
+    return Node(children, node.source)
 
 
 def _deletes(node: Node) -> bool:
     flag = node.value.get(DELETE) if isinstance(node.value, Mapping) else None
     return flag is not None and flag.value is True
-
-
-def _clean(node: Node) -> Node:
-    if not isinstance(node.value, dict):
-        return node
-    children = {k: _clean(v) for k, v in node.value.items() if k != DELETE}
-    return Node(children, node.source)
 
 
 def _clash(old: Node, new: Node, key: Key) -> str:
