@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tests.models import tiny
 
+from tests.models import tiny
 from vq.registry import MODELS
 from vq.types import Reconstruction
 

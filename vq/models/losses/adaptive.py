@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from vq import distributed
+from vq.models.layers import at_least_float32
 from vq.registry import MODELS
 
 SCALE = 2.0**12  # a power of two: it changes no digit, but keeps fp16 from underflow
@@ -48,5 +49,6 @@ class AdaptiveWeight(nn.Module):
     def _gradient_norm(loss: Tensor, last: Tensor) -> Tensor:
         (gradient,) = torch.autograd.grad(loss * SCALE, last, retain_graph=True)
         # Averaged before the norm: two ranks weigh like one with both batches.
-        norm: Tensor = torch.linalg.vector_norm(distributed.mean(gradient) / SCALE)
+        gradient = distributed.mean(at_least_float32(gradient)) / SCALE
+        norm: Tensor = torch.linalg.vector_norm(gradient)
         return norm

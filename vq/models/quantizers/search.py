@@ -39,7 +39,10 @@ def nearest_code(
             codes = functional.normalize(codes, dim=-1)
             offset = codes.new_zeros(len(codes))
         elif distance == 'l2':
-            # |x - e|^2 without |x|^2, which is the same for all codes.
+            # |x - e|^2 without |x|^2, which is the same for all codes. Around the
+            # codes' centre: far from it the small differences would be rounded off.
+            centre = codes.mean(0)
+            rows, codes = rows - centre, codes - centre
             offset = codes.square().sum(-1) / 2
         else:
             raise ValueError(f"distance must be 'l2' or 'cosine', got {distance!r}")

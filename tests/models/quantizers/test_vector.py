@@ -1,0 +1,148 @@
+"""VectorQuantizer: formulas, gradients, autocast, parity with the original (02a)."""
+
+import pytest
+import torch
+from einops import rearrange
+
+from tests.models import golden
+from vq.models import VectorQuantizer
+
+
+def quantizer(**changes):
+    module = VectorQuantizer(**dict(codebook_size=16, dim=4) | changes)
+    torch.nn.init.normal_(module.codebook)
+    return module
+
+
+def test_codes_losses_and_value_equal_their_formulas():
+    module = quantizer(codebook_weight=2.0, commitment_weight=0.5)
+    latent = torch.randn(2, 4, 3, 5)
+    result = module(latent)
+    distances = (latent[:, None] - module.codebook[None, :, :, None, None]).norm(dim=2)
+    tokens = distances.argmin(1)
+    codes = rearrange(module.codebook[tokens], 'b h w d -> b d h w')
+    error = (codes - latent).square().mean()
+    assert torch.equal(result.tokens, tokens)
+    assert torch.equal(result.latent, codes)
+    torch.testing.assert_close(result.losses['codebook_loss'], 2 * error)
+    torch.testing.assert_close(result.losses['commitment_loss'], 0.5 * error)
+
+
+def test_initial_codebook_is_uniform():
+    codebook = VectorQuantizer(codebook_size=100, dim=50).codebook.detach()
+    assert codebook.shape == (100, 50)
+    assert codebook.abs().max() <= 0.01 and abs(codebook.std() - 0.02 / 12**0.5) < 1e-3
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+@pytest.mark.parametrize('normalize', [False, True])
+def test_which_loss_moves_what(legacy, normalize):
+    module = quantizer(legacy_beta=legacy, normalize=normalize)
+    latent = torch.randn(1, 4, 3, 3, requires_grad=True)
+    result = module(latent)
+    moves = {
+        'codebook_loss': (False, True),
+        'commitment_loss': (True, False),
+        'latent': (True, False),
+    }
+    terms = dict(result.losses, latent=result.latent.square().sum())
+    for name, (moves_latent, moves_codebook) in moves.items():
+        gradients = torch.autograd.grad(
+            terms[name],
+            (latent, module.codebook),
+            retain_graph=True,
+            allow_unused=True,
+        )
+        moved = tuple(g is not None and bool(g.any()) for g in gradients)
+        assert moved == (moves_latent, moves_codebook), name
+
+
+def test_gradient_passes_straight_through():
+    latent = torch.randn(1, 4, 3, 3, requires_grad=True)
+    weight = torch.randn(1, 4, 3, 3)
+    (quantizer()(latent).latent * weight).sum().backward()
+    assert torch.equal(latent.grad, weight)
+
+
+def test_legacy_beta_swaps_the_weights():
+    latent = torch.randn(1, 4, 3, 3)
+    module, legacy = quantizer(), quantizer(legacy_beta=True)
+    legacy.load_state_dict(module.state_dict())
+    ours, theirs = module(latent).losses, legacy(latent).losses
+    torch.testing.assert_close(ours['codebook_loss'], 4 * ours['commitment_loss'])
+    torch.testing.assert_close(theirs['commitment_loss'], 4 * theirs['codebook_loss'])
+    torch.testing.assert_close(theirs['commitment_loss'], ours['codebook_loss'])
+
+
+def test_cosine_ignores_length():
+    module = quantizer(distance='cosine')
+    latent = torch.randn(2, 4, 3, 3)
+    tokens = module(latent).tokens
+    assert torch.equal(module(latent * 7).tokens, tokens)
+    rows = rearrange(latent, 'b d h w -> (b h w) d')
+    similarity = torch.nn.functional.cosine_similarity(
+        rows[:, None], module.codebook[None], dim=-1
+    )
+    assert torch.equal(rearrange(tokens, 'b h w -> (b h w)'), similarity.argmax(1))
+
+
+def test_normalized_codes_lie_on_the_sphere():
+    module = quantizer(normalize=True)
+    result = module(torch.randn(2, 4, 3, 3))
+    torch.testing.assert_close(result.latent.norm(dim=1), torch.ones(2, 3, 3))
+    assert torch.equal(module.tokens_to_latent(result.tokens), result.latent)
+
+
+@pytest.mark.parametrize('normalize', [False, True])
+def test_round_trips(normalize):
+    module = quantizer(normalize=normalize)
+    tokens = torch.randint(0, 16, (2, 3, 5))
+    latent = module.tokens_to_latent(tokens)
+    assert latent.shape == (2, 4, 3, 5)
+    assert torch.equal(module.latent_to_tokens(latent), tokens)
+    assert torch.equal(module(latent).tokens, tokens)
+
+
+def test_float32_under_autocast():
+    module = quantizer()
+    latent = torch.randn(1, 4, 3, 3)
+    plain = module(latent)
+    with torch.autocast('cpu', torch.bfloat16):
+        mixed = module(latent)
+        half = module(latent.bfloat16())
+    assert torch.equal(mixed.latent, plain.latent)
+    assert mixed.losses == plain.losses
+    assert half.latent.dtype == torch.float32
+    assert half.losses['codebook_loss'].dtype == torch.float32
+
+
+def test_unknown_distance():
+    with pytest.raises(ValueError, match="'dot'"):
+        VectorQuantizer(codebook_size=2, dim=2, distance='dot')
+
+
+@pytest.mark.parametrize('legacy', [0, 1])
+@golden.cases('02a_')
+def test_parity_with_the_original(path, legacy):
+    case = golden.Case(path)
+    config = case.config
+    expected = golden.under(case.outputs, f'legacy{legacy}_sane1/')
+    module = VectorQuantizer(
+        codebook_size=config['n'],
+        dim=config['dim'],
+        commitment_weight=config['beta'],
+        legacy_beta=bool(legacy),
+    )
+    module.load_state_dict({'codebook': case.weights['embedding.weight']})
+    latent = case.inputs['z'].requires_grad_()
+    result = module(latent)
+    loss = sum(result.losses.values())
+    ramp = torch.arange(latent.numel()).view_as(latent) / latent.numel()
+    (loss + (result.latent * ramp).sum()).backward()
+    assert torch.equal(result.tokens, expected['indices'])
+    golden.close_values(result.latent, expected['zq'])
+    golden.close_values(loss, expected['loss'])
+    golden.close_gradients(latent.grad, expected['grad_z'])
+    golden.close_gradients(module.codebook.grad, expected['grad_codebook'])
+    codes = case.inputs['codes'].view_as(result.tokens)
+    golden.close_values(module.tokens_to_latent(codes), case.outputs['codebook_entry'])

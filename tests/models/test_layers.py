@@ -1,0 +1,120 @@
+"""Blocks: attention against its formula, sizes, frozen modules and state dicts."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from vq.models import layers
+
+
+def test_attention_equals_its_formula():
+    block = layers.AttentionBlock(dim=8, groups=2).double()
+    latent = torch.randn(2, 8, 3, 4, dtype=torch.float64)
+    normed = functional.group_norm(
+        latent, 2, block.norm.weight, block.norm.bias, eps=1e-6
+    ).flatten(2)
+
+    def project(layer):
+        weight = layer.weight[:, :, 0, 0]
+        return weight @ normed + layer.bias[:, None]
+
+    query, key, value = (project(x) for x in (block.query, block.key, block.value))
+    scores = torch.softmax(query.transpose(1, 2) @ key / math.sqrt(8), dim=-1)
+    mixed = value @ scores.transpose(1, 2)
+    out = block.out.weight[:, :, 0, 0] @ mixed + block.out.bias[:, None]
+    torch.testing.assert_close(block(latent), latent + out.view_as(latent))
+
+
+def test_downsample_pads_right_and_bottom():
+    block = layers.Downsample(dim=1)
+    nn.init.zeros_(block.conv.weight)
+    nn.init.zeros_(block.conv.bias)
+    block.conv.weight.data[0, 0, 0, 0] = 1  # picks each window's top left pixel
+    latent = torch.arange(16.0).view(1, 1, 4, 4)
+    assert torch.equal(block(latent), latent[:, :, ::2, ::2])
+
+
+def test_upsample_repeats_pixels():
+    block = layers.Upsample(dim=1)
+    nn.init.zeros_(block.conv.weight)
+    nn.init.zeros_(block.conv.bias)
+    block.conv.weight.data[0, 0, 1, 1] = 1
+    latent = torch.arange(4.0).view(1, 1, 2, 2)
+    expected = latent.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    assert torch.equal(block(latent), expected)
+
+
+def test_residual_block_is_shortcut_plus_convolutions():
+    block = layers.ResidualBlock(in_dim=4, out_dim=6, groups=2)
+    latent = torch.randn(1, 4, 5, 5)
+    nn.init.zeros_(block.conv2.weight)
+    nn.init.zeros_(block.conv2.bias)
+    torch.testing.assert_close(block(latent), block.shortcut(latent))
+    same = layers.ResidualBlock(in_dim=4, out_dim=4, groups=2)
+    assert isinstance(same.shortcut, nn.Identity)
+
+
+class Teacher(layers.FrozenModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+        self.freeze()
+
+    def forward(self, image):
+        return self.net(image)
+
+
+class Student(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = nn.Linear(2, 2)
+        self.teacher = Teacher()
+
+
+def test_frozen_module_stays_in_eval_and_frozen():
+    student = Student().train().requires_grad_(True).train()
+    assert student.training and student.own.weight.requires_grad
+    assert not any(module.training for module in student.teacher.modules())
+    assert not any(p.requires_grad for p in student.teacher.parameters())
+
+
+def test_frozen_module_is_no_part_of_a_checkpoint():
+    student = Student()
+    state = student.state_dict()
+    assert set(state) == {'own.weight', 'own.bias'}
+    other = Student()
+    kept = other.teacher.net[0].weight.clone()
+    result = other.load_state_dict(state, strict=True)
+    assert not result.missing_keys and not result.unexpected_keys
+    assert torch.equal(other.own.weight, student.own.weight)
+    assert torch.equal(other.teacher.net[0].weight, kept)
+    assert set(state) == {'own.weight', 'own.bias'}
+    assert student.teacher.state_dict() == {}
+
+
+def test_a_missing_weight_is_still_an_error():
+    with pytest.raises(RuntimeError, match=r'own\.bias'):
+        Student().load_state_dict({'own.weight': torch.zeros(2, 2)})
+    with pytest.raises(RuntimeError, match='Unexpected'):
+        Student().load_state_dict(Student().state_dict() | {'x': torch.zeros(1)})
+
+
+def test_frozen_context_puts_back_what_it_found():
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    module[0].requires_grad_(False)
+    with layers.frozen(module):
+        assert not any(p.requires_grad for p in module.parameters())
+    assert [p.requires_grad for p in module.parameters()] == [False, False, True, True]
+
+
+def test_full_precision_survives_autocast():
+    left = torch.randn(16, 16)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert (left @ left).dtype == torch.bfloat16
+        with layers.full_precision(left):
+            assert (left @ left).dtype == torch.float32
+    assert layers.at_least_float32(left.half()).dtype == torch.float32
+    assert layers.at_least_float32(left.double()).dtype == torch.float64
