@@ -70,7 +70,10 @@ def assemble(
 
 
 def drop_none(tree: dict[str, Any], sources: Sources) -> None:
-    """Drop callbacks and metrics that an override set to None, in place."""
+    """Drop runners, callbacks and metrics that an override set to None, in place."""
+    for runner in [runner for runner, config in tree.items() if config is None]:
+        del tree[runner]
+        sources.pop((runner,), None)
     for runner, config in tree.items():
         metrics, callbacks = config.get('metrics'), config.get('callbacks')
         if isinstance(metrics, dict):

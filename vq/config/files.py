@@ -155,7 +155,7 @@ def _typed(default: str) -> Any:
 
 
 def _unreadable(name: str, error: Exception) -> ConfigError:
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.lineno:
         return ConfigError(f'{name}, line {error.lineno}: {error.msg}')
     return ConfigError(f'{name} cannot be read: {error}')
 

@@ -40,16 +40,7 @@ def load(
         start = paths.resolve_input(path).resolve()
     except FileNotFoundError as error:
         raise ConfigError(str(error)) from None
-    chain: dict[Path, File] = {}
-    _read_chain(start, options, chain, [])
-    declared = {option for file in chain.values() for option in file.options}
-    _refuse_undeclared(display(start), options, declared)
-    fragments: dict[str, Node] = {}
-    for file in chain.values():
-        for name, node in file.fragments.items():
-            fragments[name] = merge(fragments.get(name), node, (name,))
-    names = [file.name for file in chain.values()]
-    root = assemble(fragments, files=names, options=declared)
+    root = _merge_chain(start, options)
     tree, sources = unwrap(root), Sources(leaves(root) if root.value else ())
     apply_all(tree, overrides, sources)
     drop_none(tree, sources)
@@ -77,6 +68,20 @@ def apply_overrides(
     else:
         apply_all(config, values)
         drop_none({'': config}, Sources())
+
+
+def _merge_chain(start: Path, options: Mapping[str, Any]) -> Node:
+    """Return the assembled tree of a file and its bases."""
+    chain: dict[Path, File] = {}
+    _read_chain(start, options, chain, [])
+    declared = {option for file in chain.values() for option in file.options}
+    _refuse_undeclared(display(start), options, declared)
+    fragments: dict[str, Node] = {}
+    for file in chain.values():
+        for name, node in file.fragments.items():
+            fragments[name] = merge(fragments.get(name), node, (name,))
+    names = [file.name for file in chain.values()]
+    return assemble(fragments, files=names, options=declared)
 
 
 def _read_chain(

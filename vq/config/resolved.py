@@ -26,7 +26,9 @@ class Config:
 
     tree: ConfigDict
     path: Path = field(compare=False, kw_only=True)
-    sources: Sources = field(compare=False, kw_only=True, repr=False)
+    sources: Sources = field(
+        default_factory=Sources, compare=False, kw_only=True, repr=False
+    )
 
     @property
     def trainer(self) -> ConfigDict:
