@@ -1,5 +1,6 @@
 """Loaders: the same batches for any number of workers and ranks, no side effects."""
 
+import gc
 import random
 from itertools import islice
 from typing import Any
@@ -123,9 +124,12 @@ def test_unreadable_images_reach_the_main_process() -> None:
     ]
 
 
-def test_error_of_a_worker_names_the_file() -> None:
+def test_error_of_a_worker_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    # How long torch waits, after an error, before it ends a worker.
+    monkeypatch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.2)
     loader = val_loader(
         Numbers(4, broken=[2]), batch_size=4, num_workers=1, block_size=4
     )
     with pytest.raises(OSError, match='2.png.*truncated'):
         list(loader)
+    gc.collect()

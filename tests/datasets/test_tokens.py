@@ -65,12 +65,12 @@ def contents(dataset: TokenDataset) -> list[Any]:
 
 @pytest.mark.parametrize('codebook_size', [512, 2**18])
 def test_tokens_come_back(codebook_size: int, tmp_path: Path) -> None:
-    meta = dataclasses.replace(META, codebook_size=codebook_size, number=300)
+    meta = dataclasses.replace(META, codebook_size=codebook_size, number=70)
     write(tmp_path, meta)
     dataset = TokenDataset(tmp_path, tokenizer=META.tokenizer)
-    assert len(dataset) == 300
-    expected = tokens_of(torch.arange(300), meta)
-    for index in torch.randperm(300).tolist():
+    assert len(dataset) == 70
+    expected = tokens_of(torch.arange(70), meta)
+    for index in torch.randperm(70).tolist():
         values, category, id_ = dataset[index]
         assert torch.equal(values, expected[index])
         assert values.dtype == torch.int64
@@ -184,14 +184,14 @@ def test_missing_store_says_the_way_out(tmp_path: Path) -> None:
 
 
 def test_few_files_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    meta = dataclasses.replace(META, block_size=1, number=60)
+    meta = dataclasses.replace(META, block_size=1, number=30)
     write(tmp_path, meta)
     monkeypatch.setattr(tokens, 'OPEN_SHARDS', 4)
     before = len(os.listdir('/proc/self/fd'))
     dataset = TokenDataset(tmp_path)
     assert len(os.listdir('/proc/self/fd')) == before
-    expected = tokens_of(torch.arange(60), meta)
-    for index in [*range(60), *range(60)]:
+    expected = tokens_of(torch.arange(30), meta)
+    for index in [*range(30), *range(30)]:
         assert torch.equal(dataset[index][0], expected[index])
     assert len(os.listdir('/proc/self/fd')) <= before + 4
 

@@ -35,7 +35,7 @@ class TokenWriter:
 
     A block is the consecutive images that `BlockSampler` gives to one rank. Rows are
     collected until the block is full or left, then written as one shard, whole or not
-    at all; a run that is killed loses its open block and goes on after the finished ones:
+    at all. A killed run loses its open block and goes on after the finished ones:
 
         with TokenWriter(root, meta=meta) as writer:
             loader = val_loader(..., block_size=..., skip=writer.done())
