@@ -192,8 +192,9 @@ class LogCallback(Callback):
                 _logger.warning('%s is not finite', name)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums since the last log line."""
-        return dict(sums=dict(self._sums), counts=dict(self._counts))
+        """Return this rank's sums since the last log line."""
+        sums = {key: value.cpu() for key, value in self._sums.items()}
+        return dict(sums=sums, counts=dict(self._counts))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with saved sums."""

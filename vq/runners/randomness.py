@@ -5,9 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
-
-from vq import distributed
 
 
 def seed_all(seed: int) -> None:
@@ -17,7 +14,8 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _get() -> dict[str, Any]:
+def get_state() -> dict[str, Any]:
+    """Return the state of Python's, numpy's and torch's generators."""
     version, internal, gauss = random.getstate()
     name, keys, *rest = np.random.get_state()
     state = dict(
@@ -30,7 +28,8 @@ def _get() -> dict[str, Any]:
     return state
 
 
-def _set(state: dict[str, Any]) -> None:
+def set_state(state: dict[str, Any]) -> None:
+    """Set what `get_state` returned."""
     version, internal, gauss = state['python']
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = state['numpy']
@@ -38,17 +37,3 @@ def _set(state: dict[str, Any]) -> None:
     torch.set_rng_state(state['torch'])
     if 'cuda' in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state['cuda'])
-
-
-def get_states() -> list[dict[str, Any]]:
-    """Return the random states of all ranks, on every rank."""
-    if distributed.world_size() == 1:
-        return [_get()]
-    states: list[dict[str, Any]] = [{}] * distributed.world_size()
-    dist.all_gather_object(states, _get())
-    return states
-
-
-def set_state(states: list[dict[str, Any]]) -> None:
-    """Set this rank's random state from the list of all ranks'."""
-    _set(states[distributed.rank()])

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer, lr_scheduler
 
+from vq import distributed
+
 Spec = Mapping[str, Any]
 
 
@@ -44,7 +46,8 @@ class Schedule:
             raise KeyError(f'no loss is called {self._monitor!r}; there are {list(logs)}')
         self._values.append(logs[self._monitor].detach())
         if len(self._values) == self._interval:
-            self._scheduler.step(float(torch.stack(self._values).mean()))
+            mean = distributed.mean(torch.stack(self._values).mean())
+            self._scheduler.step(float(mean))  # of all ranks: they must agree
             self._values.clear()
 
     def state_dict(self) -> dict[str, Any]:

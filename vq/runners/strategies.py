@@ -128,9 +128,9 @@ class DDPStrategy:
         phase = Phase(parameters)
         if distributed.world_size() == 1:
             return phase
+        # A phase has no buffers, so nothing is said about broadcasting them.
         return DistributedDataParallel(
             phase,
-            broadcast_buffers=False,
             find_unused_parameters=self.find_unused_parameters,
             gradient_as_bucket_view=True,
         )

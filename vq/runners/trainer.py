@@ -213,8 +213,8 @@ class Trainer(Runner):
             weights |= callback.weights()
         states = dict(
             optimizers={k: update.state_dict() for k, update in self.optimizers.items()},
-            callbacks=self._callback_states(),
-            randomness=randomness.get_states(),
+            callbacks=distributed.gather(self._callback_states()),
+            randomness=distributed.gather(randomness.get_state()),
         )
         meta = dict(
             vq=__version__,
@@ -288,7 +288,9 @@ class Trainer(Runner):
     def _resume_callbacks(
         self, checkpoint: checkpoints.Checkpoint, *, strict: bool
     ) -> None:
-        states = checkpoint.read('callbacks')
+        of_ranks = checkpoint.read('callbacks')
+        same = len(of_ranks) == distributed.world_size()
+        states = of_ranks[distributed.rank() if same else 0]
         for callback in self.callbacks:
             key = self._callback_key(callback)
             if key in states:
@@ -320,7 +322,7 @@ class Trainer(Runner):
                     'the %s was %s and is %s: the order of data differs', what, old, new
                 )
         if meta['world_size'] == distributed.world_size():
-            randomness.set_state(checkpoint.read('randomness'))
+            randomness.set_state(checkpoint.read('randomness')[distributed.rank()])
         else:
             randomness.seed_all(self.job.seed + distributed.rank() + self.iteration)
             _logger.warning(
