@@ -134,6 +134,23 @@ def tokenize_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def config_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.config`."""
+    parser = argparse.ArgumentParser(
+        prog='vq.config',
+        description='Show the resolved config and where each value comes from, '
+        'and check it against the classes it names.',
+    )
+    _add_config(parser)
+    parser.add_argument(
+        '--key', metavar='.PATH', help='show this part only: .trainer.optimizers'
+    )
+    parser.add_argument(
+        '--plain', action='store_true', help='leave the sources out, as in a dump'
+    )
+    return parser
+
+
 def inference_parser() -> argparse.ArgumentParser:
     """Return the parser of `vq.inference`."""
     parser = _parser(

@@ -85,8 +85,8 @@ def test_errors_are_short(config: str, arguments: list[str], message: str) -> No
 def test_help_is_light() -> None:
     code = (
         'import sys\n'
-        'from vq.config.__main__ import build_parser\n'
-        'build_parser().format_help()\n'
+        'from vq.cli import config_parser\n'
+        'config_parser().format_help()\n'
         "heavy = {'torch', 'mmengine', 'numpy', 'vq.registry'} & set(sys.modules)\n"
         'assert not heavy, heavy\n'
     )

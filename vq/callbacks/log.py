@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 DECAY = 0.9  # of the mean time an iteration takes, from one log line to the next
 SCALARS = 'scalars.jsonl'
+SPEED = 'speed.jsonl'  # apart from the scalars, which a resumed run repeats exactly
 
 
 def _number(value: float) -> str:
@@ -139,6 +140,9 @@ class LogCallback(Callback):
             images_per_second=self._images / (seconds * self._steps),
             data_time=runner.data_time,
         )
+        if distributed.is_main():
+            record = dict(iteration=runner.iteration, **speed)
+            append_json(runner.work_dir / SPEED, record)
         self._images = self._steps = 0
         memory = _memory(runner.strategy.device)
         _logger.info(

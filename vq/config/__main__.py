@@ -1,9 +1,10 @@
 """Show a resolved config and where its values come from: python -m vq.config."""
 
-import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
+from vq.cli import config_parser
 from vq.config import ConfigError, check, load, parse_words
 from vq.config.overrides import find
 from vq.config.printing import WIDTH, lines
@@ -11,37 +12,6 @@ from vq.config.resolved import Config
 from vq.config.tree import dotted
 
 ANNOTATED_WIDTH = 56  # columns, so that comments fit beside
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of `vq.config`."""
-    parser = argparse.ArgumentParser(
-        prog='vq.config',
-        description='Show the resolved config and where each value comes from, '
-        'and check it against the classes it names.',
-    )
-    parser.add_argument('config', help='config file: configs/vqgan/X.py')
-    parser.add_argument(
-        '--config-options',
-        nargs='*',
-        default=[],
-        metavar='NAME::VALUE',
-        help='values for the placeholders of the config files',
-    )
-    parser.add_argument(
-        '--override',
-        nargs='*',
-        default=[],
-        metavar='.PATH:VALUE',
-        help='change the assembled config: .trainer.iters:1000',
-    )
-    parser.add_argument(
-        '--key', metavar='.PATH', help='show this part only: .trainer.optimizers'
-    )
-    parser.add_argument(
-        '--plain', action='store_true', help='leave the sources out, as in a dump'
-    )
-    return parser
 
 
 def show(config: Config, *, key: str | None = None, plain: bool = False) -> str:
@@ -81,7 +51,8 @@ def show(config: Config, *, key: str | None = None, plain: bool = False) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a config, then check it."""
-    args = build_parser().parse_args(arguments)
+    args = config_parser().parse_args(arguments)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` ends in silence
     try:
         config = load(
             args.config,
