@@ -14,7 +14,7 @@ from vq.types import Quantized
 
 @MODELS.register_module()
 class VectorQuantizer(Quantizer):
-    """Replaces each latent by its nearest code (eq. 3 of the paper).
+    """Replaces each latent by its nearest code (eq. 1 to 3 of the paper).
 
     All maths is in float32, under autocast too.
 

@@ -1,0 +1,4 @@
+"""VQGAN with 16,384 codes and a shallower discriminator on ImageNet."""
+
+_base_ = ['./16384_imagenet_ddp.py']
+model = dict(discriminator=dict(depth=2), adversarial_weight=dict(gain=0.75))
