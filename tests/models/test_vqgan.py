@@ -138,3 +138,30 @@ def test_val_step_reconstructs():
 def test_wrong_arguments_are_named(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         MODELS.build(tiny.vqgan(**changes))
+
+
+def test_bfloat16_autocast_keeps_the_quantizer_and_the_losses_in_float32():
+    model = MODELS.build(tiny.vqgan())
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = model.generator_loss(tiny.batch(), 1.0)
+        fake = loss.reconstruction.image.detach()
+        of_discriminator = model.discriminator_loss(tiny.batch(), fake)
+    assert loss.reconstruction.quantized.latent.dtype == torch.float32
+    for value in (loss, of_discriminator):
+        value.total.backward()
+        assert all(log.dtype == torch.float32 for log in value.logs.values())
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_reconstruction_and_adversarial_parts_pull_on_the_generator_separately():
+    model = MODELS.build(tiny.vqgan(adversarial_weight=None))
+    batch = tiny.batch()
+
+    def gradient(factor):
+        model.zero_grad()
+        model.generator_loss(batch, factor).total.backward()
+        return model.decoder.last_parameter.grad.clone()
+
+    plain, half, full = gradient(0.0), gradient(0.5), gradient(1.0)
+    assert not torch.allclose(plain, full)
+    torch.testing.assert_close(half, (plain + full) / 2)

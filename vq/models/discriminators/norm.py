@@ -1,12 +1,33 @@
 """Batch normalisation over the joint batch of all ranks."""
 
+from typing import Any
+
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
-from torch.distributed.nn import functional as differentiable
 
 from vq import distributed
 from vq.models.layers import at_least_float32
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """A sum over ranks; its gradient is the sum of all ranks' gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        """Sum a tensor of any shape."""
+        return distributed.sum_(tensor.contiguous())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Sum the gradient: every rank's loss depends on every rank's tensor."""
+        return distributed.sum_(gradient.contiguous())
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """Return `tensor` summed over ranks, differentiably; any shape."""
+    total: Tensor = _SumOverRanks.apply(tensor)
+    return total
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
@@ -21,14 +42,15 @@ class SyncBatchNorm(nn.BatchNorm2d):
         if not self.training or distributed.world_size() == 1:
             return super().forward(input)
         values = at_least_float32(input)
-        number = values.numel() // values.shape[1]
-        sums = torch.cat([values.sum((0, 2, 3)), values.new_tensor([number])])
-        sums = differentiable.all_reduce(sums)  # type: ignore[no-untyped-call]
+        number = values.new_full((1,), values.numel() / values.shape[1])
+        sums = sum_over_ranks(
+            torch.cat([reduce(values, 'b c h w -> c', 'sum'), number])
+        )
         total = sums[-1].detach()
         mean = sums[:-1] / total
         centred = values - rearrange(mean, 'c -> 1 c 1 1')
         squares = reduce(centred.square(), 'b c h w -> c', 'sum')
-        variance = differentiable.all_reduce(squares) / total  # type: ignore[no-untyped-call]
+        variance = sum_over_ranks(squares) / total
         self._track(mean.detach(), (variance * total / (total - 1)).detach())
         scale = self.weight * torch.rsqrt(variance + self.eps)
         normed: Tensor = centred * rearrange(scale, 'c -> 1 c 1 1')
