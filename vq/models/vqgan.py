@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from vq.models.layers import frozen
+from vq.models.layers import at_least_float32, frozen
 from vq.models.losses import AdversarialLoss
 from vq.models.reconstructor import Reconstructor
 from vq.registry import MODELS
@@ -146,8 +146,8 @@ class VQGAN(Reconstructor):
         loss = self.adversarial_loss.discriminator(logits_real, logits_fake)
         logs = dict(
             discriminator_loss=loss.detach(),
-            logits_real=logits_real.detach().mean(),
-            logits_fake=logits_fake.detach().mean(),
+            logits_real=at_least_float32(logits_real.detach()).mean(),
+            logits_fake=at_least_float32(logits_fake.detach()).mean(),
         )
         return Loss(total=loss, logs=logs)
 
