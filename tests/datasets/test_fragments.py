@@ -55,4 +55,4 @@ def test_data_sets_name_their_folders(name: str) -> None:
     for split, fragment in _read(BASE / 'datasets' / f'{name}.py').items():
         kind = split.removesuffix('_dataset')
         root = f'{{{{${kind}_root}}}}' if name == 'folder' else f'data/{name}/{kind}'
-        assert fragment == dict(type='FolderDataset', root=root)
+        assert fragment == dict(type='FolderDataset', data_root=root)

@@ -39,7 +39,7 @@ def digits(tool: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _split(folder: Path, split: str) -> FolderDataset:
-    return FolderDataset(root=str(folder / split), transforms=[])
+    return FolderDataset(data_root=str(folder / split), transforms=[])
 
 
 def _upscaled(original: NDArray[np.float64]) -> NDArray[np.float64]:

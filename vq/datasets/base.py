@@ -65,6 +65,9 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
         self.transform_configs = [dict(config) for config in transforms]
         self.transforms: list[Transform] = [TRANSFORMS.build(t) for t in transforms]
 
+    description: str = ''
+    """Which pictures these are, in a few words or as a path; for token stores."""
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of pictures."""

@@ -29,7 +29,7 @@ class FolderDataset(ImageDataset):
     left out.
 
     Args:
-        root: The folder; relative ones lie below the repository.
+        data_root: The folder; relative ones lie below the repository.
         transforms: Configs of the transforms, in order.
         on_error: See `ImageDataset`.
         extensions: File names that count as pictures; upper and lower case are one.
@@ -42,16 +42,17 @@ class FolderDataset(ImageDataset):
     def __init__(
         self,
         *,
-        root: str,
+        data_root: str,
         transforms: Sequence[Mapping[str, Any]],
         on_error: OnError = 'raise',
         extensions: Sequence[str] = EXTENSIONS,
     ) -> None:
         super().__init__(transforms=transforms, on_error=on_error)
-        self.root = paths.resolve(root)
+        self.description = data_root
+        self.root = paths.resolve(data_root)
         self._extensions = tuple(extension.lower() for extension in extensions)
         if not self.root.is_dir():
-            raise MissingDataError(f'there is no folder {self.root}; {_way_out(root)}')
+            raise MissingDataError(f'there is no folder {self.root}; {_way_out(data_root)}')
         self._categories = sorted(_folders(self.root))
         numbers = array('i')
         self._ids = Names(self._scan(numbers))
@@ -59,7 +60,7 @@ class FolderDataset(ImageDataset):
         if not len(self._ids):
             kinds = ', '.join(self._extensions)
             raise MissingDataError(
-                f'there is no image ({kinds}) in {self.root}; {_way_out(root)}'
+                f'there is no image ({kinds}) in {self.root}; {_way_out(data_root)}'
             )
 
     def _scan(self, numbers: 'array[int]') -> Iterator[str]:

@@ -25,7 +25,9 @@ class LimitedDataset(ImageDataset):
             raise ValueError(f'length must be at least 1, got {length}')
         self._dataset: ImageDataset = DATASETS.build(dataset)
         self._length = min(length, len(self._dataset))
+        self.description = f'the first {self._length} of {self._dataset.description}'
         self.transforms = self._dataset.transforms
+        self.transform_configs = self._dataset.transform_configs
 
     def __len__(self) -> int:
         return self._length

@@ -38,6 +38,7 @@ class SyntheticDataset(ImageDataset):
         for name, value in numbers.items():
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
+        self.description = f'{length} synthetic pictures'
         self._length = length
         self._size = size
         self._num_classes = num_classes

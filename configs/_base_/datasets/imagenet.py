@@ -1,4 +1,4 @@
 """ImageNet-1k: data/imagenet/{train,val}/WNID/*.JPEG."""
 
-train_dataset = dict(type='FolderDataset', root='data/imagenet/train')
-val_dataset = dict(type='FolderDataset', root='data/imagenet/val')
+train_dataset = dict(type='FolderDataset', data_root='data/imagenet/train')
+val_dataset = dict(type='FolderDataset', data_root='data/imagenet/val')

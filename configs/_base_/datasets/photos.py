@@ -1,4 +1,4 @@
 """64 px crops of nine photographs; `python tools/prepare_data.py photos` makes them."""
 
-train_dataset = dict(type='FolderDataset', root='data/photos/train')
-val_dataset = dict(type='FolderDataset', root='data/photos/val')
+train_dataset = dict(type='FolderDataset', data_root='data/photos/train')
+val_dataset = dict(type='FolderDataset', data_root='data/photos/val')

@@ -1,0 +1,87 @@
+"""Every experiment loads, assembles, checks, and builds at full size on no memory."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vq.config import Config, check, load
+from vq.registry import CALLBACKS, METRICS, MODELS, TRANSFORMS
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(
+    path.relative_to(ROOT)
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts
+)
+BASES = sorted(
+    path.relative_to(ROOT) for path in (ROOT / 'configs' / '_base_').rglob('*.py')
+)
+MAX_LINES = 12  # of an experiment: a base list, and what differs
+# What a config needs on its command line.
+OPTIONS: dict[str, dict[str, str]] = {
+    'folder.py': dict(train_root='data/train', val_root='data/val'),
+}
+
+
+@pytest.fixture(params=CONFIGS, ids=str)
+def config(request: pytest.FixtureRequest) -> Config:
+    return load(ROOT / request.param, options=OPTIONS.get(request.param.name))
+
+
+def test_a_dump_loads_to_the_same(config: Config, tmp_path: Path) -> None:
+    config.dump(tmp_path / config.path.name)
+    again = load(tmp_path / config.path.name)
+    assert again == config
+    assert again.text == config.text
+
+
+def test_types_and_arguments(config: Config) -> None:
+    check(config)
+
+
+def test_builds_on_the_meta_device(config: Config) -> None:
+    with torch.device('meta'):
+        training = MODELS.build(config.trainer.model)
+        validation = MODELS.build(config.validator.model)
+    assert training.state_dict().keys() == validation.state_dict().keys()
+    assert {p.device.type for p in training.parameters()} == {'meta'}
+    for half in (config.trainer, config.validator):
+        for transform in half.dataset.transforms:
+            TRANSFORMS.build(transform)
+        for callback in half.callbacks:
+            CALLBACKS.build(callback)
+    for metric in config.validator.metrics.values():
+        METRICS.build(metric)
+
+
+def test_optimizers_share_the_parameters_out(config: Config) -> None:
+    """Each trainable parameter belongs to exactly one optimizer."""
+    from vq.runners.parameters import groups
+
+    with torch.device('meta'):
+        model = MODELS.build(config.trainer.model)
+    taken = [
+        name
+        for optimizer, spec in config.trainer.optimizers.items()
+        for name in groups(model, spec.params, optimizer=optimizer)[1]
+    ]
+    assert sorted(taken) == sorted(k for k, p in model.named_parameters() if p.requires_grad)
+
+
+def test_the_checkpoint_comes_last(config: Config) -> None:
+    assert config.trainer.callbacks[-1].type == 'CheckpointCallback'
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_an_experiment_is_a_base_list_and_a_difference(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    code = text.split('"""', 2)[2].strip().splitlines()
+    assert len(code) <= MAX_LINES
+    assert text.startswith('"""')
+
+
+@pytest.mark.parametrize('path', BASES, ids=str)
+def test_every_fragment_loads_alone(path: Path) -> None:
+    options = OPTIONS.get(path.name)
+    assert load(ROOT / path, options=options).path == ROOT / path
