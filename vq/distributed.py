@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 T = TypeVar('T')
 TIMEOUT = timedelta(minutes=30)
@@ -76,6 +77,25 @@ def sum_(tensor: Tensor) -> Tensor:
 def mean(tensor: Tensor) -> Tensor:
     """Return `tensor` averaged over ranks; any shape, the input is left as it is."""
     return sum_(tensor) / world_size() if world_size() > 1 else tensor
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return a tensor that FSDP has sharded as a whole one, on rank 0 and its CPU.
+
+    The other ranks take part in it and keep their shard; other tensors are left alone.
+    """
+    if not isinstance(tensor, DTensor):
+        return tensor
+    full: Tensor = tensor.full_tensor()
+    return full.cpu() if is_main() else tensor
+
+
+def like(value: Tensor, example: Tensor) -> Tensor:
+    """Return a copy of `value`, on the device of `example` and sharded as it is."""
+    if isinstance(example, DTensor) and not isinstance(value, DTensor):
+        value = value.to(example.device)
+        return distribute_tensor(value, example.device_mesh, example.placements)
+    return value.detach().clone().to(example.device)
 
 
 def any_(flag: bool) -> bool:

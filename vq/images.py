@@ -27,7 +27,8 @@ def grid(images: Tensor, *, columns: int, padding: int = 2, fill: int = 255) -> 
     """Lay uint8 images (n, 3, h, w) out in rows of `columns`, as one (3, H, W)."""
     rows = -(-len(images) // columns)
     blank = images.new_full((rows * columns - len(images), *images.shape[1:]), fill)
-    padded = functional.pad(torch.cat([images, blank]), [0, padding, 0, padding], value=fill)
+    filled = torch.cat([images, blank])
+    padded = functional.pad(filled, [0, padding, 0, padding], value=fill)
     sheet = rearrange(padded, '(r n) c h w -> c (r h) (n w)', n=columns)
     return functional.pad(sheet, [padding, 0, padding, 0], value=fill)
 

@@ -1,4 +1,4 @@
-"""`torchrun -m vq.inference CONFIG IMAGE ... --load-model-from M`: tokens and pictures."""
+"""`-m vq.inference CONFIG IMAGE ... --load-model-from M`: tokens and pictures."""
 
 import argparse
 

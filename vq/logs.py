@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ def append_json(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('a') as file:
         file.write(json.dumps(record) + '\n')
+
+
+def write_json_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write a JSON-lines file anew; it is the old one or the whole new one."""
+    aside = path.with_name(f'.{path.name}.new')
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    aside.write_text(''.join(json.dumps(record) + '\n' for record in records))
+    aside.replace(path)
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

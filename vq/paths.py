@@ -10,8 +10,7 @@ _logger = logging.getLogger(__name__)
 
 
 def resolve(path: str | Path) -> Path:
-    """Return `path` as an absolute one: absolute paths as they are, others below the
-    repository.
+    """Return `path` as an absolute one; a relative one lies below the repository.
 
     `pretrained/...` lies below the folder that the environment variable PRETRAINED
     names, where it is set.

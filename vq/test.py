@@ -9,7 +9,7 @@ def run(args: argparse.Namespace) -> None:
     """Validate once, as the parsed arguments say."""
     import json
 
-    from vq import commands, logs
+    from vq import commands, distributed, logs
 
     config = commands.load_config(args, halves=['validator'])
     commands.add_validation(config, args)
@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> None:
     commands.dump(config, validator.work_dir)
     commands.load_weights(validator, files)
     metrics = validator.run()
-    if commands.distributed.is_main():
+    if distributed.is_main():
         record = dict(weights=[str(file) for file in files], **metrics)
         logs.append_json(validator.work_dir / 'metrics.jsonl', record)
         print(json.dumps(metrics))

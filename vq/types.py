@@ -16,7 +16,7 @@ from vq.images import normalize
 class SampleKey(NamedTuple):
     """Which sample to read, and what its randomness depends on."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # tuples have a method of that name
     epoch: int = 0
     seed: int = 0
 
@@ -65,7 +65,7 @@ class Batch:
         return len(self.ids)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
-        tensors = {
+        tensors: dict[str, Any] = {
             f.name: function(value)
             for f in dataclasses.fields(self)
             if isinstance(value := getattr(self, f.name), Tensor)

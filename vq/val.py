@@ -1,4 +1,4 @@
-"""`auto_torchrun -m vq.val NAME CONFIG`: validate a run's checkpoints as they appear."""
+"""`auto_torchrun -m vq.val NAME CONFIG`: validate checkpoints as they appear."""
 
 import argparse
 

@@ -21,9 +21,9 @@ CONFIG = Path(__file__).with_name('tiny_vqgan.py')
 MOMENTS: list[tuple[Any, str]] = [
     (trainer.Trainer, '_train_iter'),
     (updates.OptimizerUpdate, '_step'),
-    (checkpoints, '_sync'),
-    (checkpoints, '_write_weights'),
-    (checkpoints, '_replace'),
+    (checkpoints.folders, 'sync'),
+    (checkpoints.folders, 'write_weights'),
+    (checkpoints.folders, '_replace'),
     (checkpoints, 'link_latest'),
     (callbacks.log, 'append_json'),
 ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +51,8 @@ class CheckpointCallback(Callback):
     ) -> None:
         if interval < 1 or (keep_last is not None and keep_last < 1):
             raise ValueError(
-                f'interval and keep_last must be at least 1, got {interval}, {keep_last}'
+                'interval and keep_last must be at least 1, '
+                f'got {interval} and {keep_last}'
             )
         if keep_best is not None and (
             set(keep_best) != {'metric', 'mode'}
@@ -100,26 +100,29 @@ class CheckpointCallback(Callback):
         if self.keep_last is None:
             return
         folders = checkpoints.list_checkpoints(runner.checkpoints_root)
-        best = self._best(runner.work_dir)
+        best = self._best(runner.work_dir, {folder.name for folder in folders})
         for folder in folders[: -self.keep_last]:
             number = checkpoints.iteration(folder)
             if self.keep_every and number % self.keep_every == 0:
                 continue
             if folder.name == best:
                 continue
-            shutil.rmtree(folder)
-            _logger.info('removed %s', folder)
+            _logger.info('removing %s', folder)
+            checkpoints.remove(folder)
 
-    def _best(self, work_dir: Path) -> str | None:
+    def _best(self, work_dir: Path, names: Collection[str]) -> str | None:
+        """Return which of the checkpoints called `names` is the best validated one."""
         if self.keep_best is None:
             return None
-        metric, mode = self.keep_best['metric'], self.keep_best['mode']
-        try:
-            records = read_json_lines(work_dir / 'val' / 'metrics.jsonl')
-        except (OSError, json.JSONDecodeError):
-            return None
-        found = {r['checkpoint']: r[metric] for r in records if metric in r}
-        if not found:
-            return None
-        choose = max if mode == 'max' else min
-        return choose(found, key=lambda name: found[name])
+        metric, sign = self.keep_best['metric'], self.keep_best['mode'] == 'max' or -1
+        records = read_json_lines(work_dir / 'val' / 'metrics.jsonl')
+        found: dict[str, float] = {
+            record['checkpoint']: sign * record[metric]
+            for record in records
+            if record.get('checkpoint') in names and _is_finite(record.get(metric))
+        }
+        return max(found, key=found.__getitem__, default=None)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor, distribute_tensor
 
+from vq import distributed
 from vq.callbacks.base import Callback
 from vq.registry import CALLBACKS
 from vq.types import Batch
@@ -16,14 +16,6 @@ from vq.types import Batch
 if TYPE_CHECKING:
     from vq.runners.base import Runner
     from vq.runners.trainer import Trainer
-
-
-def _like(value: Tensor, example: Tensor) -> Tensor:
-    """Return a copy of `value`, on the device and, with FSDP, sharded as `example`."""
-    if isinstance(example, DTensor) and not isinstance(value, DTensor):
-        value = value.to(example.device)
-        return distribute_tensor(value, example.device_mesh, example.placements)
-    return value.detach().clone().to(example.device)
 
 
 @CALLBACKS.register_module()
@@ -49,8 +41,15 @@ class EMACallback(Callback):
     def before_run(self, runner: Runner) -> None:
         """Start from the weights, unless a resume has brought an average."""
         state = runner.model.state_dict()
-        average = self._average or state
-        self._average = {key: _like(average[key], state[key]) for key in state}
+        resumed = {
+            key: value
+            for key, value in self._average.items()
+            if key in state and value.shape == state[key].shape
+        }
+        average = state | resumed
+        self._average = {
+            key: distributed.like(average[key], state[key]) for key in state
+        }
 
     @torch.no_grad()
     def after_train_iter(
@@ -68,12 +67,7 @@ class EMACallback(Callback):
 
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """Return the averaged weights as ema."""
-        return {
-            'ema': {
-                key: value.full_tensor() if isinstance(value, DTensor) else value
-                for key, value in self._average.items()
-            }
-        }
+        return {'ema': {k: distributed.whole(v) for k, v in self._average.items()}}
 
     def load_weights(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Take the averaged weights back."""

@@ -54,7 +54,8 @@ def environment() -> list[str]:
 class GitCallback(Callback):
     """Logs the command, the environment and the git commit, and saves the diff.
 
-    The diff against HEAD goes to git_diff_<time>.log in the work dir, where there is one.
+    The diff against HEAD, where there is one, goes to git_diff_<time>.log in the work
+    dir.
     """
 
     def before_run(self, runner: Runner) -> None:

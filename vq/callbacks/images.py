@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 KINDS = ('image', 'reconstruction')
 
 
-def _sheet(batch: Batch, reconstruction: Reconstruction, number: int, pairs: int) -> Tensor:
+def _sheet(
+    batch: Batch, reconstruction: Reconstruction, number: int, pairs: int
+) -> Tensor:
     pictures = images.to_uint8(reconstruction.image[:number]).cpu()
     originals = batch.original_image[:number].cpu()
     return images.side_by_side(originals, pictures, pairs=pairs)
@@ -32,8 +34,8 @@ def _sheet(batch: Batch, reconstruction: Reconstruction, number: int, pairs: int
 class ImagesCallback(Callback):
     """Draws originals beside their reconstructions: batched_visual/<iteration>.png.
 
-    In training also into the log's backends. Drawing changes neither the weights nor any
-    random state.
+    In training also into the log's backends. Drawing changes neither the weights nor
+    any random state.
 
     Args:
         interval: Iterations (in validation: batches) between sheets.
@@ -41,7 +43,9 @@ class ImagesCallback(Callback):
         pairs: Pairs in a row.
     """
 
-    def __init__(self, *, interval: int = 500, number: int = 16, pairs: int = 4) -> None:
+    def __init__(
+        self, *, interval: int = 500, number: int = 16, pairs: int = 4
+    ) -> None:
         self.interval = interval
         self.number = number
         self.pairs = pairs

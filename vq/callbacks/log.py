@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from vq import distributed
 from vq.callbacks.base import Callback
-from vq.logs import append_json, read_json_lines
+from vq.logs import append_json, read_json_lines, write_json_lines
 from vq.registry import CALLBACKS
 from vq.types import Batch, Quantized, Reconstruction
 from vq.visual import Visualizer
@@ -72,8 +71,8 @@ class LogCallback(Callback):
 
     Values stay on the device until then. On the console and in the log file:
     `Iter [50/260000] ETA 1 day, 2:03:04 Memory 1234.56M total=0.123 ...`; as JSON in
-    scalars.jsonl, from which a resume drops what it will do again; and in TensorBoard or
-    whatever `backends` names.
+    scalars.jsonl, from which a resume drops what it will do again; and in TensorBoard
+    or whatever `backends` names.
 
     Args:
         interval: Iterations (in validation: batches) between log lines.
@@ -104,9 +103,7 @@ class LogCallback(Callback):
         runner.visualizer = Visualizer(runner.work_dir, self.backends)
         path = runner.work_dir / SCALARS
         kept = [r for r in read_json_lines(path) if r['iteration'] <= runner.iteration]
-        path.unlink(missing_ok=True)
-        for record in kept:
-            append_json(path, record)
+        write_json_lines(path, kept)
 
     def after_run(self, runner: Runner) -> None:
         """Close the backends."""
@@ -205,5 +202,3 @@ class LogCallback(Callback):
         device = distributed.device()
         self._sums = {k: v.to(device) for k, v in state['sums'].items()}
         self._counts = dict(state['counts'])
-
-

@@ -49,14 +49,16 @@ class TokenCallback(Callback):
             grid=_grid(runner),
             block_size=self.block_size,
             number=len(runner.dataset),
-            dataset=str(getattr(runner.dataset, 'root', type(runner.dataset).__name__)),
+            dataset=runner.dataset.description,
             transforms=[dict(t) for t in runner.dataset.transform_configs],
-            tokenizer=state_hash(tokenizer.state_dict()),  # type: ignore[operator]
+            tokenizer=state_hash(tokenizer.state_dict()),  # type: ignore[union-attr]
         )
         self._writer = TokenWriter(runner.work_dir / 'tokens', meta=meta)
         self._done = self._writer.done()
         if self._done:
-            _logger.info('%d of %d shards are there already', len(self._done), meta.blocks)
+            _logger.info(
+                '%d of %d shards are there already', len(self._done), meta.blocks
+            )
 
     def done(self) -> set[int]:
         """Return the blocks that were written before this run."""

@@ -32,7 +32,8 @@ def locked(folder: Path) -> Iterator[None]:
     problem = None
     if file is not None:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Not flock: data-loading children would inherit that and outlive us.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
             file.write(f'{os.getpid()} on {os.uname().nodename}')
             file.flush()

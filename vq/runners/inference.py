@@ -47,7 +47,9 @@ def infer(
     tokens = output.quantized.tokens[0].cpu().numpy()
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / f'{picture.stem}_tokens.npy', tokens)
-    pair = images.side_by_side(image[None], images.to_uint8(output.image).cpu(), pairs=1)
+    pair = images.side_by_side(
+        image[None], images.to_uint8(output.image).cpu(), pairs=1
+    )
     images.save_png(pair, out / f'{picture.stem}.png')
     mse = (images.to_uint8(output.image).cpu().float() - image).square().mean() / 255**2
     _logger.info(

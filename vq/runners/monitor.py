@@ -1,4 +1,4 @@
-"""Monitor: validates each checkpoint of a training run, and writes down how good it is."""
+"""Monitor: validates each checkpoint of a training run, and keeps the records."""
 
 import logging
 from collections.abc import Sequence
@@ -45,14 +45,7 @@ class Monitor:
         results: dict[str, dict[str, float]] = {}
         for folder in watch(self._work_dir, names=names, forever=forever):
             _logger.info('validating %s', folder)
-            try:
-                self._validator.load_weights(
-                    [*self._files, folder], strict=True, ema=self._validator.ema
-                )
-            except (checkpoints.CheckpointError, FileNotFoundError) as error:
-                if folder.exists():
-                    raise
-                _logger.warning('%s was removed meanwhile: %s', folder, error)
+            if not self._load(folder):
                 continue
             self._validator.work_dir = self._work_dir / 'val' / folder.name
             results[folder.name] = self._validator.run()
@@ -63,6 +56,22 @@ class Monitor:
             line = ' '.join(f'{key}={value:.5g}' for key, value in metrics.items())
             _logger.info('%s: %s', name, line)
         return results
+
+    def _load(self, folder: Path) -> bool:
+        """Load a checkpoint; return False, on all ranks, if it was removed."""
+        problem = None
+        try:
+            self._validator.load_weights(
+                [*self._files, folder], strict=True, ema=self._validator.ema
+            )
+        except (checkpoints.CheckpointError, OSError) as error:
+            if folder.exists():
+                raise
+            problem = error
+        if not distributed.any_(problem is not None):
+            return True
+        _logger.warning('%s was removed meanwhile: %s', folder, problem)
+        return False
 
     def _record(self, folder: Path, metrics: dict[str, float]) -> None:
         iteration = checkpoints.iteration(folder)

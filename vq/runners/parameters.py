@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 Entry = str | Mapping[str, Any]
 
@@ -29,7 +30,9 @@ def groups(
     taken: list[str] = []
     result = []
     for entry in entries:
-        options = {'names': [entry]} if isinstance(entry, str) else dict(entry)
+        options: dict[str, Any] = (
+            dict(names=[entry]) if isinstance(entry, str) else dict(entry)
+        )
         prefixes, regex = options.pop('names', None), options.pop('regex', None)
         if (prefixes is None) == (regex is None):
             raise ValueError(
@@ -40,8 +43,12 @@ def groups(
         if not chosen:
             raise ValueError(_no_match(optimizer, entry, list(named)))
         fresh = [key for key in chosen if key not in set(taken)]
-        taken += fresh
-        result.append(dict(params=[named[key] for key in fresh], **options))
+        # Fused and foreach kernels take whole or sharded (FSDP) weights, not a mix.
+        for sharded in (False, True):
+            alike = [k for k in fresh if isinstance(named[k], DTensor) is sharded]
+            if alike:
+                taken += alike
+                result.append(dict(params=[named[key] for key in alike], **options))
     return result, taken
 
 
@@ -54,7 +61,7 @@ def _fits(key: str, prefixes: Sequence[str] | None, regex: str | None) -> bool:
 def _no_match(optimizer: str, entry: Entry, keys: list[str]) -> str:
     prefixes = sorted({'.'.join(k.split('.')[:n]) for k in keys for n in (1, 2)})
     near = difflib.get_close_matches(str(entry), prefixes, n=3)
+    hint = f'did you mean {" or ".join(near)}' if near else f'there are {prefixes}'
     return (
-        f'optimizers.{optimizer}.params: {entry!r} fits no trainable parameter; '
-        f'{"did you mean " + " or ".join(near) if near else "there are " + str(prefixes)}'
+        f'optimizers.{optimizer}.params: {entry!r} fits no trainable parameter; {hint}'
     )

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: torch's own, stepped once an iteration, built from config."""
+"""Learning-rate schedules: torch's own, from config, stepped once an iteration."""
 
 import warnings
 from collections.abc import Mapping
@@ -25,74 +25,95 @@ class Schedule:
     """
 
     def __init__(self, optimizer: Optimizer, spec: Spec | None) -> None:
+        self._optimizer = optimizer
         self._spec = dict(spec or {})
         self._monitor = self._spec.pop('monitor', 'total')
         self._interval = self._spec.pop('interval', 1000)
-        self._scheduler = build(optimizer, self._spec) if spec else None
+        self._rates = [group['lr'] for group in optimizer.param_groups]
+        self._start()
         self._plateau = isinstance(self._scheduler, lr_scheduler.ReduceLROnPlateau)
+
+    def _start(self) -> None:
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group['lr'] = rate
+        self._scheduler: Any = (
+            build(self._optimizer, self._spec) if self._spec else None
+        )
+        self._steps = 0
         self._values: list[torch.Tensor] = []
 
-    def step(self, logs: Mapping[str, torch.Tensor]) -> None:
-        """Go on by one iteration, whose logged losses are `logs`."""
-        if self._scheduler is None:
-            return
-        if not self._plateau:
-            with warnings.catch_warnings():
-                # A discriminator's rate moves before its first update; torch warns.
-                warnings.filterwarnings('ignore', message='.*lr_scheduler.step.*')
+    def step(self, logs: Mapping[str, torch.Tensor], *, updated: bool = True) -> None:
+        """Go on by one iteration.
+
+        Args:
+            logs: The iteration's logged losses.
+            updated: Whether the optimizer moved; else a monitored loss may be missing.
+
+        Raises:
+            ValueError: The monitored loss is not logged.
+        """
+        self._steps += 1
+        if self._plateau:
+            self._watch(logs, updated)
+        elif self._scheduler is not None:
+            self._move()
+
+    def _move(self, times: int = 1) -> None:
+        with warnings.catch_warnings():
+            # A discriminator's rate moves before its first update; torch warns.
+            warnings.filterwarnings('ignore', message='.*lr_scheduler.step.*')
+            for _ in range(times):
                 self._scheduler.step()
-            return
-        if self._monitor not in logs:
-            raise KeyError(f'no loss is called {self._monitor!r}; there are {list(logs)}')
-        self._values.append(logs[self._monitor].detach())
+
+    def _watch(self, logs: Mapping[str, torch.Tensor], updated: bool) -> None:
+        if self._monitor in logs:
+            self._values.append(logs[self._monitor].detach())
+        elif updated:
+            raise ValueError(
+                f'no loss is called {self._monitor!r}; there are {list(logs)}'
+            )
         if len(self._values) == self._interval:
-            mean = distributed.mean(torch.stack(self._values).mean())
-            self._scheduler.step(float(mean))  # of all ranks: they must agree
+            # Over all ranks: their rates must not part.
+            self._scheduler.step(
+                float(distributed.mean(torch.stack(self._values).mean()))
+            )
             self._values.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resume needs."""
-        if self._scheduler is None:
-            return {}
-        return dict(
-            scheduler=_plain(self._scheduler.state_dict()),
-            values=[float(value) for value in self._values],
-        )
+        state: dict[str, Any] = dict(steps=self._steps)
+        groups = self._optimizer.param_groups
+        if self._plateau:
+            counts = self._scheduler.state_dict()
+            state['plateau'] = {k: counts[k] for k in PLATEAU}
+            state['values'] = [float(value) for value in self._values]
+            state['rates'] = [
+                (start, group['lr'])
+                for start, group in zip(self._rates, groups, strict=True)
+            ]
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state.
 
-        Positions come from the state, but what the config says (a longer `T_max`, say)
-        wins over what it said when the state was saved.
+        How far it is comes from the state, all else from the config: with another `lr`
+        or a longer `T_max` the rates are those of a run that had them from the start.
         """
-        if self._scheduler is None or not state:
-            return
-        self._scheduler.load_state_dict(dict(state['scheduler']))
-        _apply(self._scheduler, self._spec)
-        self._values = [torch.tensor(value) for value in state['values']]
+        self._start()
+        self._steps = state['steps']
+        if self._plateau and 'plateau' in state:
+            self._scheduler.load_state_dict(dict(state['plateau']))
+            self._values = [torch.tensor(value) for value in state['values']]
+            for group, (start, rate) in zip(
+                self._optimizer.param_groups, state['rates'], strict=True
+            ):
+                group['lr'] = rate * (group['lr'] / start)
+        elif self._scheduler is not None and not self._plateau:
+            self._move(self._steps)
 
 
-def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what `weights_only` can read: numbers, strings and containers of them."""
-    kept = (int, float, str, bool, type(None), list, tuple, dict)
-    return {
-        key: [_plain(v) if isinstance(v, Mapping) else v for v in value]
-        if isinstance(value, list)
-        else value
-        for key, value in state.items()
-        if isinstance(value, kept)
-    }
-
-
-def _apply(scheduler: Any, spec: Spec) -> None:
-    for key, value in spec.items():
-        if key == 'schedulers':
-            for inner, inner_spec in zip(scheduler._schedulers, value, strict=True):
-                _apply(inner, inner_spec)
-        elif key == 'milestones':
-            scheduler._milestones = list(value)
-        elif key != 'type' and hasattr(scheduler, key):
-            setattr(scheduler, key, value)
+# What ReduceLROnPlateau has seen; the rest of its state is its arguments.
+PLATEAU = ('best', 'cooldown_counter', 'num_bad_epochs', 'last_epoch')
 
 
 def build(optimizer: Optimizer, spec: Spec) -> Any:

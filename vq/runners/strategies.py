@@ -1,9 +1,8 @@
 """Strategies: on which device, in which precision and over how many ranks."""
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -11,17 +10,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.amp import GradScaler
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_model_state_dict,
-    set_optimizer_state_dict,
-)
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Optimizer
 
 from vq import distributed
 from vq.registry import STRATEGIES
@@ -110,21 +101,19 @@ class DDPStrategy:
 
     def scaler(self) -> GradScaler:
         """Return the gradient scaler of one optimizer; it does nothing but in fp16."""
-        return GradScaler(
-            self.device.type, enabled=self.precision == torch.float16
-        )
+        return GradScaler(self.device.type, enabled=self.precision == torch.float16)
 
     def place(self, model: nn.Module, *, training: bool) -> None:
         """Move the model to the device and lay it out, in place."""
         model.to(self.device)
         if self.channels_last:
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.to(memory_format=torch.channels_last)
         if self.compile:
-            for part in parts(model):
+            for _, part in parts(model):
                 part.compile()
 
     def phase(self, parameters: Sequence[nn.Parameter]) -> nn.Module:
-        """Return what runs loss functions so that `parameters` get averaged gradients."""
+        """Return what runs losses so that `parameters` get averaged gradients."""
         phase = Phase(parameters)
         if distributed.world_size() == 1:
             return phase
@@ -139,33 +128,25 @@ class DDPStrategy:
         """Average whatever the phase left unaveraged; DDP leaves nothing."""
 
     def model_state(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return the whole model's state dict; on every rank, called by every rank."""
-        return dict(model.state_dict())
+        """Return the whole model's state dict, on rank 0; every rank takes part."""
+        return {k: distributed.whole(v) for k, v in model.state_dict().items()}
 
     def load_model_state(
-        self, model: nn.Module, state: dict[str, Tensor], *, strict: bool = True
+        self, model: nn.Module, state: Mapping[str, Tensor], *, strict: bool = True
     ) -> None:
         """Load a whole model's state dict, or, not `strict`, a part of it."""
-        model.load_state_dict(state, strict=strict)
-
-    def optimizer_state(self, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
-        """Return an optimizer's whole state; on every rank, called by every rank."""
-        return optimizer.state_dict()
-
-    def load_optimizer_state(
-        self, model: nn.Module, optimizer: Optimizer, state: dict[str, Any]
-    ) -> None:
-        """Load an optimizer's whole state."""
-        optimizer.load_state_dict(state)
+        own = model.state_dict()
+        fitted = {k: distributed.like(v, own.get(k, v)) for k, v in state.items()}
+        model.load_state_dict(fitted, strict=strict)
 
 
 @STRATEGIES.register_module()
 class FSDPStrategy(DDPStrategy):
     """Weights, gradients and optimizer states of large parts are sharded (FSDP2).
 
-    A part (encoder, decoder, transformer block ...) with at least `min_parameters` is
-    sharded with torch's `fully_shard`. What is smaller, the codebook above all, stays
-    whole on every rank, and its gradients are averaged after the backward pass.
+    A part (encoder, decoder, discriminator ...) with at least `min_parameters` is
+    sharded with torch's `fully_shard`. What is smaller, and the quantizer of any size,
+    stays whole on every rank, and its gradients are averaged after the backward pass.
     Validation never shards: every rank walks at its own pace.
 
     Args:
@@ -198,9 +179,11 @@ class FSDPStrategy(DDPStrategy):
         if not training or distributed.world_size() == 1:
             return
         sharded = 0
-        for part in parts(model):
+        for name, part in parts(model):
             trained = [p for p in part.parameters() if p.requires_grad]
-            if sum(p.numel() for p in trained) >= self.min_parameters:
+            large = sum(p.numel() for p in trained) >= self.min_parameters
+            # A quantizer may write to its codebook; in a gathered copy that is lost.
+            if large and name != 'quantizer':
                 fully_shard(part)
                 sharded += 1
         if not sharded:
@@ -221,43 +204,15 @@ class FSDPStrategy(DDPStrategy):
                 dist.all_reduce(parameter.grad)
                 parameter.grad /= distributed.world_size()
 
-    def model_state(self, model: nn.Module) -> dict[str, Tensor]:
-        """Return the whole model's state dict, gathered from all shards."""
-        state: dict[str, Tensor] = get_model_state_dict(model, options=_WHOLE)
-        return state
 
-    def load_model_state(
-        self, model: nn.Module, state: dict[str, Tensor], *, strict: bool = True
-    ) -> None:
-        """Load a whole model's state dict, or a part of it, into the shards."""
-        options = dataclasses.replace(_WHOLE, strict=strict)
-        set_model_state_dict(model, state, options=options)
+def parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield what a system is put together from, by name: encoder, decoder ...
 
-    def optimizer_state(self, model: nn.Module, optimizer: Optimizer) -> dict[str, Any]:
-        """Return an optimizer's whole state, gathered from all shards."""
-        state: dict[str, Any] = get_optimizer_state_dict(
-            model, optimizer, options=_WHOLE
-        )
-        return state
-
-    def load_optimizer_state(
-        self, model: nn.Module, optimizer: Optimizer, state: dict[str, Any]
-    ) -> None:
-        """Load an optimizer's whole state into the shards."""
-        set_optimizer_state_dict(model, optimizer, state, options=_WHOLE)
-
-
-_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
-
-
-def parts(model: nn.Module) -> Iterator[nn.Module]:
-    """Yield what a system is put together from: encoder, decoder, discriminator ...
-
-    These are its children and, in place of a tokenizer, the tokenizer's children; frozen
-    ones are left out.
+    These are its children and, in place of a tokenizer, the tokenizer's children;
+    frozen ones are left out.
     """
     for name, child in model.named_children():
         if name == 'tokenizer':
             yield from parts(child)
         elif any(p.requires_grad for p in child.parameters()):
-            yield child
+            yield name, child

@@ -212,7 +212,9 @@ class Trainer(Runner):
         for callback in self.callbacks:
             weights |= callback.weights()
         states = dict(
-            optimizers={k: update.state_dict() for k, update in self.optimizers.items()},
+            optimizers={
+                k: update.state_dict() for k, update in self.optimizers.items()
+            },
             callbacks=distributed.gather(self._callback_states()),
             randomness=distributed.gather(randomness.get_state()),
         )
@@ -253,8 +255,8 @@ class Trainer(Runner):
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint folder.
 
-        A callback's `resume_options` may hold `strict=False`: what the checkpoint lacks,
-        or what does not fit, then starts anew, with a warning.
+        A callback's `resume_options` may hold `strict=False`: what the checkpoint
+        lacks, or what does not fit, then starts anew, with a warning.
 
         Raises:
             CheckpointError: It is damaged or does not fit.

@@ -1,7 +1,7 @@
 """One optimizer's update: forward under the strategy, backward, guard, step."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -56,7 +56,6 @@ class OptimizerUpdate:
         self.optimizer = build(type_, parameter_groups, arguments, strategy.device)
         self.schedule = Schedule(self.optimizer, schedule)
         self.accumulate = accumulate
-        self._model = model
         self._strategy = strategy
         self._phase = strategy.phase(self.parameters)
         self._scaler = strategy.scaler()
@@ -82,7 +81,7 @@ class OptimizerUpdate:
         with contextlib.nullcontext() if last else self._phase.no_sync():  # type: ignore[operator]
             with self._strategy.autocast():
                 result: Loss = self._phase(loss, *args)
-            self._scaler.scale(result.total / self.accumulate).backward()
+            self._scaler.scale(result.total / self.accumulate).backward()  # type: ignore[no-untyped-call]
         self._bad += ~torch.isfinite(result.total.detach())
         if last:
             self._strategy.finish_gradients(self.parameters)
@@ -93,10 +92,9 @@ class OptimizerUpdate:
     def _step(self) -> None:
         self._scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
-        self.gradient_norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        self.gradient_norm = total_norm(gradients)
         if self.clip_grad is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, self.clip_grad, norm)
+            clip(gradients, self.gradient_norm, self.clip_grad)
         bad = self._bad + ~torch.isfinite(self.gradient_norm)
         if distributed.world_size() > 1:
             dist.all_reduce(bad, op=dist.ReduceOp.MAX)
@@ -116,19 +114,34 @@ class OptimizerUpdate:
 
     def finish_iteration(self, logs: Mapping[str, Tensor]) -> None:
         """Move the learning rate on; schedules count iterations, not updates."""
-        self.schedule.step(logs)
+        self.schedule.step(logs, updated=self.used)
         self.used = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resume needs: plain tensors and numbers."""
+        """Return what a resume needs: plain tensors and numbers.
+
+        The optimizer's state goes by parameters' names, so that it fits under another
+        strategy too. Options such as `lr` or `betas` are the config's alone.
+        """
+        optimizer = {
+            name: {
+                key: distributed.whole(value) if isinstance(value, Tensor) else value
+                for key, value in self.optimizer.state.get(parameter, {}).items()
+            }
+            for name, parameter in zip(self.names, self.parameters, strict=True)
+        }
         return dict(
-            names=self.names,
-            optimizer=self._strategy.optimizer_state(self._model, self.optimizer),
+            shapes=self._shapes(),
+            optimizer=optimizer,
             schedule=self.schedule.state_dict(),
             scaler=self._scaler.state_dict(),
             skipped=int(self.skipped),
             skipped_in_a_row=int(self.skipped_in_a_row),
         )
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        parameters = zip(self.names, self.parameters, strict=True)
+        return {name: tuple(parameter.shape) for name, parameter in parameters}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a saved state.
@@ -136,14 +149,21 @@ class OptimizerUpdate:
         Raises:
             ValueError: It belongs to other parameters.
         """
-        if list(state['names']) != self.names:
-            other = sorted(set(state['names']) ^ set(self.names))
+        shapes, saved = state['shapes'], state['optimizer']
+        other = sorted(set(shapes.items()) ^ set(self._shapes().items()))
+        if other:
             raise ValueError(
-                f'the saved optimizer {self.name} moves other parameters: {other[:5]}'
+                f'the saved optimizer {self.name} moves other parameters: {other[:4]}'
             )
-        self._strategy.load_optimizer_state(
-            self._model, self.optimizer, state['optimizer']
-        )
+        values = {
+            i: {key: _copy(value, parameter) for key, value in saved[name].items()}
+            for i, (name, parameter) in enumerate(
+                zip(self.names, self.parameters, strict=True)
+            )
+            if saved[name]
+        }
+        options = self.optimizer.state_dict()['param_groups']
+        self.optimizer.load_state_dict(dict(state=values, param_groups=options))
         self.schedule.load_state_dict(state['schedule'])
         self._scaler.load_state_dict(dict(state['scaler']))
         self.skipped.fill_(state['skipped'])
@@ -154,6 +174,31 @@ class Updates(dict[str, OptimizerUpdate]):
     """All optimizers of a run, and how many iterations are completed."""
 
     iteration: int = 0
+
+
+def _copy(value: Any, parameter: nn.Parameter) -> Any:
+    """Copy one value of an optimizer's state, sharded as its parameter if alike."""
+    if not isinstance(value, Tensor):
+        return value
+    alike = value.dim() > 0 and value.shape == parameter.shape
+    return distributed.like(value, parameter) if alike else value.clone()
+
+
+def total_norm(gradients: Sequence[Tensor]) -> Tensor:
+    """Return the 2-norm of all gradients; whole and sharded ones may be mixed."""
+    norms = []
+    for sharded in (False, True):
+        chosen = [g for g in gradients if isinstance(g, DTensor) is sharded]
+        if chosen:
+            norm = nn.utils.get_total_norm(chosen)
+            norms.append(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+    return norms[0] if len(norms) == 1 else nn.utils.get_total_norm(norms)
+
+
+def clip(gradients: Sequence[Tensor], norm: Tensor, limit: float) -> None:
+    """Scale gradients in place so that their norm, now `norm`, is at most `limit`."""
+    local = [g.to_local() if isinstance(g, DTensor) else g for g in gradients]
+    torch._foreach_mul_(local, (limit / (norm + 1e-6)).clamp(max=1.0))
 
 
 FUSED = ('Adam', 'AdamW')

@@ -75,13 +75,10 @@ class Validator(Runner):
         """Walk the data set; return the metrics, the same on every rank."""
         started = time.perf_counter()
         self.call('before_run')
-        sizes = [callback.block_size for callback in self.callbacks]
-        share = max(1, self.dataloader['batch_size'] // distributed.world_size())
-        block_size = max([share, *(size for size in sizes if size)])
         loader = val_loader(
             self.dataset,
             **self.dataloader,
-            block_size=block_size,
+            block_size=self._block_size(),
             skip=self.done_blocks(),
         )
         self.total_batches = len(loader)
@@ -98,6 +95,11 @@ class Validator(Runner):
         seconds = time.perf_counter() - started
         _logger.info('%d images in %.1f s', len(self.dataset), seconds)
         return results
+
+    def _block_size(self) -> int:
+        """Return the callbacks' block size; without one, blocks are batches."""
+        share = max(1, self.dataloader['batch_size'] // distributed.world_size())
+        return max((c.block_size for c in self.callbacks), default=0) or share
 
     def _val_iter(self, batch: Batch) -> None:
         self.iteration += 1

@@ -1,4 +1,4 @@
-"""`... -m vq.tasks.image_tokenization.tokenize NAME CONFIG`: save a data set's tokens."""
+"""`-m vq.tasks.image_tokenization.tokenize NAME CONFIG`: save a data set's tokens."""
 
 import argparse
 

@@ -1,0 +1,107 @@
+"""Tiny runs of real runners: what the tests of runners and callbacks share."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vq.config import Config, load
+from vq.registry import MODELS, RUNNERS
+from vq.runners import Job, Trainer, Validator
+from vq.types import Batch, Loss, Optimizers, Quantized, Reconstruction
+
+TINY = Path(__file__).parent / 'integration' / 'tiny_vqgan.py'
+SYNTHETIC = dict(type='SyntheticDataset', length=10, size=6, transforms=[])
+
+
+@MODELS.register_module()
+class Toy(nn.Module):
+    """Reconstructs an image as scale * image + shift, by the mean squared error.
+
+    Args:
+        bad: Iterations whose loss is not finite.
+    """
+
+    def __init__(self, *, bad: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.5))
+        self.shift = nn.Parameter(torch.tensor(0.1))
+        self.bad = bad
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, image: Tensor) -> Reconstruction:
+        self.norm(image)
+        latent = self.scale * image + self.shift
+        tokens = torch.zeros(len(image), 1, 1, dtype=torch.int64)
+        return Reconstruction(latent, Quantized(latent, tokens))
+
+    def loss(self, batch: Batch, factor: float) -> Loss:
+        reconstruction = self(batch.image)
+        total = (reconstruction.image - batch.image).square().mean() * factor
+        logs = dict(total=total.detach(), rank_free=total.detach() * 2)
+        return Loss(total, logs, reconstruction)
+
+    def train_step(self, batch: Batch, optimizers: Optimizers) -> dict[str, Tensor]:
+        factor = torch.nan if optimizers.iteration in self.bad else 1.0
+        return optimizers['generator'](self.loss, batch, factor).logs
+
+    def val_step(self, batch: Batch) -> Reconstruction:
+        return self(batch.image)
+
+
+def toy(**changes: Any) -> dict[str, Any]:
+    """Return the arguments of a trainer of `Toy`, with changes."""
+    return (
+        dict(
+            model=dict(type='Toy'),
+            dataset=SYNTHETIC,
+            dataloader=dict(batch_size=2, num_workers=0),
+            optimizers=dict(generator=dict(type='SGD', lr=0.1)),
+            strategy=dict(type='DDPStrategy'),
+            iters=4,
+        )
+        | changes
+    )
+
+
+def job(folder: Path, *, seed: int = 1) -> Job:
+    """Return a job in `folder`."""
+    config = Config({}, path=folder / 'x.py', sources=None)  # type: ignore[arg-type]
+    return Job(name='run', work_dir=folder, config=config, seed=seed)
+
+
+def toy_trainer(folder: Path, **changes: Any) -> Trainer:
+    """Return a trainer of `Toy` in `folder`."""
+    return Trainer(job=job(folder), **toy(**changes))
+
+
+def tiny(*overrides: str) -> Config:
+    """Return the config of the tiny VQGAN, with overrides as users type them."""
+    return load(TINY, overrides=list(overrides))
+
+
+def tiny_trainer(folder: Path, *overrides: str) -> Trainer:
+    """Return a trainer of the tiny VQGAN in `folder`."""
+    return RUNNERS.build(tiny(*overrides).trainer, job=job(folder))
+
+
+def tiny_validator(folder: Path, *overrides: str) -> Validator:
+    """Return a validator of the tiny VQGAN in `folder`."""
+    return RUNNERS.build(tiny(*overrides).validator, job=job(folder))
+
+
+class Records(logging.Handler):
+    """Keeps what `vq` logs, also after `logs.set_up` has cut it off from the root."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def texts(self, level: int = logging.NOTSET) -> list[str]:
+        """Return the messages of at least this level."""
+        return [r.getMessage() for r in self.records if r.levelno >= level]

@@ -1,0 +1,83 @@
+"""Single files: plain tensors and JSON, written whole, read without executing."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+# What a full disk raises: torch.save and safetensors have errors of their own for it.
+WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written, is damaged, or does not fit."""
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that the file is the old one or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        aside.write_text(json.dumps(value, indent=2) + '\n')
+        sync(aside)
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_weights(stem: Path, state: Mapping[str, Tensor]) -> None:
+    """Write a state dict as STEM.pth and STEM.safetensors."""
+    torch.save(dict(state), stem.with_suffix('.pth'))
+    # safetensors refuses tensors that share memory, hence the clones.
+    plain = {
+        key: value.detach().cpu().clone().contiguous() for key, value in state.items()
+    }
+    save_file(plain, stem.with_suffix('.safetensors'))
+
+
+def read_file(path: Path) -> Any:
+    """Return what a .pth or .safetensors file holds, on the CPU, executing nothing.
+
+    Raises:
+        CheckpointError: The file is damaged, or holds more than plain tensors.
+    """
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # torch.load raises a dozen kinds for a bad file
+        raise CheckpointError(
+            f'{path} is damaged, or holds more than plain tensors: {_brief(error)}'
+        ) from error
+
+
+def _brief(error: Exception) -> str:
+    """Return one line; torch's own text goes on to recommend unsafe loading."""
+    text = str(error).rpartition('WeightsUnpickler error:')[2].strip()
+    lines = text.splitlines() or [type(error).__name__]
+    return lines[0].split('. Please use')[0]
