@@ -1,4 +1,6 @@
-"""36.8 dB, all 256 codes used: 8x8 tokens of 32 px digits; 3 minutes on 2 CPU cores.
+"""PSNR 35.8, SSIM 0.993, all 256 codes used; 2 to 3 minutes on 2 CPU cores.
+
+32 px digits as 8x8 tokens; the numbers are of 176 digits that training never saw.
 
 auto_torchrun -m vq.train demo/digits configs/demo/vqgan_digits.py
 """
