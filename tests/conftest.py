@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from tests.log import Records, recorded
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests marked `gpu` where there is none."""
@@ -28,3 +30,10 @@ def global_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_grad_enabled(grad_enabled)
     torch.set_default_dtype(dtype)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def log() -> Iterator[Records]:
+    """Record what `vq` logs; its logger is put back afterwards."""
+    with recorded() as records:
+        yield records

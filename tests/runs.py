@@ -1,6 +1,5 @@
 """Tiny runs of real runners: what the tests of runners and callbacks share."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +89,3 @@ def tiny_trainer(folder: Path, *overrides: str) -> Trainer:
 def tiny_validator(folder: Path, *overrides: str) -> Validator:
     """Return a validator of the tiny VQGAN in `folder`."""
     return RUNNERS.build(tiny(*overrides).validator, job=job(folder))
-
-
-class Records(logging.Handler):
-    """Keeps what `vq` logs, also after `logs.set_up` has cut it off from the root."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-    def texts(self, level: int = logging.NOTSET) -> list[str]:
-        """Return the messages of at least this level."""
-        return [r.getMessage() for r in self.records if r.levelno >= level]
