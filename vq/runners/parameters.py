@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -24,7 +24,7 @@ def groups(
         optimizer: The optimizer's name, for errors.
 
     Raises:
-        ValueError: An entry fits no parameter.
+        ValueError: A prefix or a regex fits no parameter.
     """
     named = {k: p for k, p in model.named_parameters() if p.requires_grad}
     taken: list[str] = []
@@ -39,10 +39,13 @@ def groups(
                 f'optimizers.{optimizer}.params: an entry needs either names or regex, '
                 f'got {entry!r}'
             )
-        chosen = [k for k in named if _fits(k, prefixes, regex)]
+        if prefixes is None:
+            chosen = {k for k in named if re.search(regex, k)}
+        else:
+            chosen = {k for p in prefixes for k in _below(p, named, optimizer)}
         if not chosen:
-            raise ValueError(_no_match(optimizer, entry, list(named)))
-        fresh = [key for key in chosen if key not in set(taken)]
+            raise ValueError(_no_match(optimizer, regex, named))
+        fresh = [k for k in named if k in chosen - set(taken)]
         # Fused and foreach kernels take whole or sharded (FSDP) weights, not a mix.
         for sharded in (False, True):
             alike = [k for k in fresh if isinstance(named[k], DTensor) is sharded]
@@ -52,16 +55,17 @@ def groups(
     return result, taken
 
 
-def _fits(key: str, prefixes: Sequence[str] | None, regex: str | None) -> bool:
-    if regex is not None:
-        return re.search(regex, key) is not None
-    return any(key == p or key.startswith(f'{p}.') for p in prefixes or ())
+def _below(prefix: str, keys: Iterable[str], optimizer: str) -> list[str]:
+    found = [key for key in keys if key == prefix or key.startswith(f'{prefix}.')]
+    if not found:
+        raise ValueError(_no_match(optimizer, prefix, keys))
+    return found
 
 
-def _no_match(optimizer: str, entry: Entry, keys: list[str]) -> str:
+def _no_match(optimizer: str, wanted: str, keys: Iterable[str]) -> str:
     prefixes = sorted({'.'.join(k.split('.')[:n]) for k in keys for n in (1, 2)})
-    near = difflib.get_close_matches(str(entry), prefixes, n=3)
+    near = difflib.get_close_matches(wanted, prefixes, n=3)
     hint = f'did you mean {" or ".join(near)}' if near else f'there are {prefixes}'
     return (
-        f'optimizers.{optimizer}.params: {entry!r} fits no trainable parameter; {hint}'
+        f'optimizers.{optimizer}.params: {wanted!r} fits no trainable parameter; {hint}'
     )
