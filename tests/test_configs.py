@@ -66,7 +66,9 @@ def test_optimizers_share_the_parameters_out(config: Config) -> None:
         for optimizer, spec in config.trainer.optimizers.items()
         for name in groups(model, spec.params, optimizer=optimizer)[1]
     ]
-    assert sorted(taken) == sorted(k for k, p in model.named_parameters() if p.requires_grad)
+    assert sorted(taken) == sorted(
+        k for k, p in model.named_parameters() if p.requires_grad
+    )
 
 
 def test_the_checkpoint_comes_last(config: Config) -> None:

@@ -103,7 +103,9 @@ def test_the_command_parses(page: str, line: str) -> None:
 
 def test_a_wrong_command_would_be_found() -> None:
     with pytest.raises(SystemExit):
-        check(['auto_torchrun', '-m', 'vq.train', 'x', 'configs/x.py', '--overide', 'y'])
+        check(
+            ['auto_torchrun', '-m', 'vq.train', 'x', 'configs/x.py', '--overide', 'y']
+        )
     with pytest.raises(AssertionError):
         check(['python', '-m', 'vq.train', 'x', 'configs/nowhere.py'])
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from einops import rearrange
-from mmengine.visualization.vis_backend import BaseVisBackend
 from mmengine.registry import VISBACKENDS
+from mmengine.visualization.vis_backend import BaseVisBackend
 from torch import Tensor
 
 
