@@ -1,4 +1,4 @@
-"""PSNR 22.0, SSIM 0.65 on two photographs that training never saw; 4 minutes on 2 cores.
+"""PSNR 22.0, SSIM 0.65 on two photographs never seen in training; 4 minutes, 2 cores.
 
 64 px crops as 16x16 tokens, 1,024 codes of which 81 % are used.
 
