@@ -199,6 +199,8 @@ class FSDPStrategy(DDPStrategy):
 
     def finish_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Average the gradients of the parameters that are whole on every rank."""
+        if distributed.world_size() == 1:
+            return
         for parameter in parameters:
             if parameter.grad is not None and not isinstance(parameter, DTensor):
                 dist.all_reduce(parameter.grad)
