@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from tests.ranks import run_ranks
 from tests.runners.nets import ADAM, by_hand, data, distance, mse, net, update, weights
 from vq import distributed
+from vq.models.layers import frozen
 from vq.runners.strategies import DDPStrategy
 from vq.runners.updates import OptimizerUpdate
 from vq.types import Loss
@@ -51,10 +52,11 @@ class Two(nn.Module):
         nn.init.constant_(self.critic.bias, -0.2)
 
     def generator_loss(self, x: Tensor) -> Loss:
-        """Return a loss with gradients for the critic too, which must not count."""
+        """Return a loss through the critic, frozen as accumulation demands."""
         fake = self.generator(x)
         self.fake = fake.detach()
-        total = (self.critic(fake) + fake.square()).mean()
+        with frozen(self.critic):
+            total = (self.critic(fake) + fake.square()).mean()
         return Loss(total, {}, None)
 
     def critic_loss(self) -> Loss:
