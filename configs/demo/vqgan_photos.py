@@ -1,4 +1,4 @@
-"""PSNR 22.0, SSIM 0.65 on two photographs never seen in training; 4 minutes, 2 cores.
+"""PSNR 22.0, SSIM 0.65 on two photographs that training never saw; 4 minutes on 2 cores.
 
 64 px crops as 16x16 tokens, 1,024 codes of which 81 % are used.
 
@@ -7,18 +7,10 @@ auto_torchrun -m vq.train demo/photos configs/demo/vqgan_photos.py
 
 _base_ = ['./vqgan_digits.py', '../_base_/datasets/photos.py']
 
-model = dict(
-    tokenizer=dict(
-        post_encode=dict(out_dim=4), quantizer=dict(codebook_size=1024, dim=4)
-    ),
-    pre_decode=dict(in_dim=4),
-    discriminator_start=1000,
-)
+_iters, _dim = 1500, 4
+_codes = dict(post_encode=dict(out_dim=_dim), quantizer=dict(codebook_size=1024, dim=_dim))
+model = dict(tokenizer=_codes, pre_decode=dict(in_dim=_dim), discriminator_start=1000)
+iters = _iters
+schedulers = dict(generator=dict(T_max=_iters), discriminator=dict(T_max=_iters))
 train_dataset = dict(transforms=[dict(type='RandomHorizontalFlip')])
 train_dataloader = dict(batch_size=16)
-val_dataloader = dict(batch_size=16)
-
-iters = '{{$iters:1500}}'
-schedulers = dict(
-    generator=dict(T_max='{{$iters:1500}}'), discriminator=dict(T_max='{{$iters:1500}}')
-)
