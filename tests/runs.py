@@ -7,7 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from vq.config import Config, load
-from vq.registry import MODELS, RUNNERS
+from vq.datasets.base import OnError
+from vq.datasets.decoding import UnreadableImageError
+from vq.datasets.synthetic import SyntheticDataset
+from vq.registry import DATASETS, MODELS, RUNNERS
 from vq.runners import Job, Trainer, Validator
 from vq.types import Batch, Loss, Optimizers, Quantized, Reconstruction
 
@@ -39,7 +42,7 @@ class Toy(nn.Module):
     def loss(self, batch: Batch, factor: float) -> Loss:
         reconstruction = self(batch.image)
         total = (reconstruction.image - batch.image).square().mean() * factor
-        logs = dict(total=total.detach(), rank_free=total.detach() * 2)
+        logs = dict(total=total.detach(), twice=total.detach() * 2)
         return Loss(total, logs, reconstruction)
 
     def train_step(self, batch: Batch, optimizers: Optimizers) -> dict[str, Tensor]:
@@ -48,6 +51,36 @@ class Toy(nn.Module):
 
     def val_step(self, batch: Batch) -> Reconstruction:
         return self(batch.image)
+
+
+@DATASETS.register_module()
+class SpottyDataset(SyntheticDataset):
+    """Synthetic pictures, some of which are broken; it notes what is read.
+
+    Args:
+        length: Number of pictures.
+        broken: Indices that cannot be read.
+        on_error: What then happens.
+        size: Side of a picture.
+    """
+
+    def __init__(
+        self,
+        *,
+        length: int = 10,
+        broken: tuple[int, ...] = (),
+        on_error: OnError = 'skip',
+        size: int = 16,
+    ) -> None:
+        super().__init__(length=length, transforms=[], size=size)
+        self.on_error, self.broken = on_error, broken
+        self.reads: list[int] = []
+
+    def read(self, index: int) -> Tensor:
+        self.reads.append(index)
+        if index in self.broken:
+            raise UnreadableImageError(self.id(index), 'it is torn')
+        return super().read(index)
 
 
 def toy(**changes: Any) -> dict[str, Any]:

@@ -22,8 +22,10 @@ class OptimizerUpdate:
 
     An iteration may come in several micro-batches (gradient accumulation): the weights
     move at the last. A loss then leaves no gradients in other optimizers' parameters,
-    which it freezes while it runs through them. An update whose loss or gradient norm is not finite is skipped and
-    counted; the counts live on the device, so that nobody waits for it.
+    which it freezes while it runs through them.
+
+    An update whose loss or gradient norm is not finite is skipped and counted; the
+    counts live on the device, so that nobody waits for it.
 
     Args:
         name: The optimizer's name in the config.
