@@ -168,13 +168,16 @@ def test_a_resume_names_what_does_not_fit(tmp_path: Path, log: Records) -> None:
     trainer.run()
     folder = trainer.checkpoints_root / 'iter_4'
     other = toy_trainer(tmp_path / 'two', callbacks=[dict(type='LogCallback')])
-    with pytest.raises(checkpoints.CheckpointError, match='no state of callback Log'):
+    with pytest.raises(checkpoints.CheckpointError, match='not hold a state of LogCallback_0'):
         other.resume(folder)
     strict = dict(CHECKPOINT, load_state_dict=dict(strict=False))
     other = toy_trainer(tmp_path / 'two', callbacks=[dict(type='LogCallback'), strict])
     other.resume(folder)
     assert any('LogCallback_0: it starts anew' in text for text in log.warnings)
     assert other.iteration == 4
+    averaging = toy_trainer(tmp_path / 'three', callbacks=[dict(type='EMACallback')])
+    with pytest.raises(checkpoints.CheckpointError, match='does not hold ema.pth'):
+        averaging.resume(folder)
 
 
 def test_a_resume_with_other_data_says_so(tmp_path: Path, log: Records) -> None:

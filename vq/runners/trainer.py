@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from vq import __version__, checkpoints, distributed
+from vq import checkpoints, distributed
 from vq.datasets.loader import train_loader
 from vq.registry import RUNNERS
-from vq.runners import randomness
+from vq.runners import state
 from vq.runners.base import Job, Runner
 from vq.runners.guards import StopRequest, locked
 from vq.runners.updates import OptimizerUpdate, Updates
@@ -206,51 +205,12 @@ class Trainer(Runner):
                 )
 
     def save(self) -> Path:
-        """Save everything that a resume needs as iter_N; every rank takes part."""
-        folder = self.checkpoints_root / f'iter_{self.iteration}'
-        weights = {'model': self.strategy.model_state(self.model)}
-        for callback in self.callbacks:
-            weights |= callback.weights()
-        states = dict(
-            optimizers={
-                k: update.state_dict() for k, update in self.optimizers.items()
-            },
-            callbacks=distributed.gather(self._callback_states()),
-            randomness=distributed.gather(randomness.get_state()),
-        )
-        meta = dict(
-            vq=__version__,
-            torch=str(torch.__version__),
-            iteration=self.iteration,
-            seed=self.job.seed,
-            world_size=distributed.world_size(),
-            batch_size=self.dataloader['batch_size'],
-            samples=len(self.dataset),
-        )
-        problem = None
-        if distributed.is_main():
-            try:
-                checkpoints.write(folder, weights=weights, states=states, meta=meta)
-                checkpoints.link_latest(folder)
-            except checkpoints.CheckpointError as error:
-                problem = str(error)
-        problem = distributed.broadcast(problem)
-        if problem is not None:
-            raise checkpoints.CheckpointError(problem)
-        return folder
+        """Save everything that a resume needs as iter_N; every rank takes part.
 
-    def _callback_states(self) -> dict[str, dict[str, Any]]:
-        states: dict[str, dict[str, Any]] = {}
-        for callback in self.callbacks:
-            state = callback.state_dict()
-            if state:
-                states[self._callback_key(callback)] = state
-        return states
-
-    def _callback_key(self, callback: object) -> str:
-        kind = type(callback)
-        same = [c for c in self.callbacks if type(c) is kind]
-        return f'{kind.__name__}_{same.index(callback)}'  # type: ignore[arg-type]
+        Raises:
+            CheckpointError: It cannot be written; every rank raises.
+        """
+        return state.save(self)
 
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint folder.
@@ -261,75 +221,4 @@ class Trainer(Runner):
         Raises:
             CheckpointError: It is damaged or does not fit.
         """
-        strict = all(c.resume_options.get('strict', True) for c in self.callbacks)
-        checkpoint = checkpoints.Checkpoint(folder)
-        meta = checkpoint.meta
-        weights = checkpoint.read('model')
-        if strict:
-            checkpoints.check_fit(self.model, weights, folder)
-            self.strategy.load_model_state(self.model, weights)
-        else:
-            self.load_weights([folder], strict=False)
-        self._resume_optimizers(checkpoint.read('optimizers'), strict=strict)
-        self._resume_callbacks(checkpoint, strict=strict)
-        self.iteration = self.optimizers.iteration = meta['iteration']
-        self._resume_randomness(checkpoint, meta)
-        _logger.info('resumed from %s at iteration %d', folder, self.iteration)
-
-    def _resume_optimizers(self, states: Mapping[str, Any], *, strict: bool) -> None:
-        for name, update in self.optimizers.items():
-            try:
-                update.load_state_dict(states[name])
-            except (KeyError, ValueError) as error:
-                if strict:
-                    raise checkpoints.CheckpointError(
-                        f'the optimizer {name} cannot be resumed: {error}'
-                    ) from error
-                _logger.warning('the optimizer %s starts anew: %s', name, error)
-
-    def _resume_callbacks(
-        self, checkpoint: checkpoints.Checkpoint, *, strict: bool
-    ) -> None:
-        of_ranks = checkpoint.read('callbacks')
-        same = len(of_ranks) == distributed.world_size()
-        states = of_ranks[distributed.rank() if same else 0]
-        for callback in self.callbacks:
-            key = self._callback_key(callback)
-            if key in states:
-                callback.load_state_dict(states[key])
-            elif callback.state_dict():
-                message = f'{checkpoint.folder} holds no state of callback {key}'
-                if strict:
-                    raise checkpoints.CheckpointError(
-                        f'{message}; to start it anew pass --override '
-                        r'.trainer.callbacks[-1].load_state_dict:dict\(strict=False\)'
-                    )
-                _logger.warning('%s: it starts anew', message)
-            stems = callback.weights()
-            callback.load_weights(
-                {stem: checkpoint.read(stem) for stem in stems if stem in checkpoint}
-            )
-
-    def _resume_randomness(
-        self, checkpoint: checkpoints.Checkpoint, meta: Mapping[str, Any]
-    ) -> None:
-        changed = {
-            'seed': (meta['seed'], self.job.seed),
-            'batch_size': (meta['batch_size'], self.dataloader['batch_size']),
-            'number of samples': (meta['samples'], len(self.dataset)),
-        }
-        for what, (old, new) in changed.items():
-            if old != new:
-                _logger.warning(
-                    'the %s was %s and is %s: the order of data differs', what, old, new
-                )
-        if meta['world_size'] == distributed.world_size():
-            randomness.set_state(checkpoint.read('randomness')[distributed.rank()])
-        else:
-            randomness.seed_all(self.job.seed + distributed.rank() + self.iteration)
-            _logger.warning(
-                'the checkpoint is of %d ranks, this run has %d: the order of data is '
-                "kept, the ranks' own randomness is not",
-                meta['world_size'],
-                distributed.world_size(),
-            )
+        state.resume(self, folder)

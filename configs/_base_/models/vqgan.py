@@ -17,3 +17,5 @@ model = dict(
     adversarial_loss=dict(type='HingeLoss'),
     adversarial_weight=dict(type='AdaptiveWeight', gain=0.8),
 )
+# Validation trains nothing, so it does not need the perceptual loss's weights.
+val_model = dict(reconstruction_losses=dict(lpips_loss=None))
