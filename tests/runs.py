@@ -31,7 +31,7 @@ class Toy(nn.Module):
         self.scale = nn.Parameter(torch.tensor(0.5))
         self.shift = nn.Parameter(torch.tensor(0.1))
         self.bad = bad
-        self.norm = nn.BatchNorm2d(3)
+        self.norm = nn.BatchNorm2d(3, affine=False)
 
     def forward(self, image: Tensor) -> Reconstruction:
         self.norm(image)

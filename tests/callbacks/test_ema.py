@@ -13,7 +13,7 @@ from vq import checkpoints
 from vq.callbacks import EMACallback
 from vq.runners import Trainer
 
-MOVED = ('scale', 'shift', 'norm.weight', 'norm.bias')
+MOVED = ('scale', 'shift')
 
 
 def trainer(folder: Path, iters: int = 6, start: int = 0, **changes: Any) -> Trainer:

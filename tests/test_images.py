@@ -1,0 +1,53 @@
+"""Pixels: an exact inverse, grids cell by cell, files that read back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vq import images
+
+GREYS = torch.arange(256, dtype=torch.uint8)
+
+
+def test_every_grey_comes_back() -> None:
+    assert torch.equal(images.to_uint8(images.normalize(GREYS)), GREYS)
+    by_hand = GREYS.double() / 255 * 2 - 1
+    assert torch.allclose(images.normalize(GREYS).double(), by_hand, atol=1e-7)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
+def test_pixels_are_clamped_and_rounded_not_truncated(dtype: torch.dtype) -> None:
+    levels = torch.tensor([-7, -1, -0.999, 0, 0.0118, 1, 3], dtype=dtype)
+    expected = ((levels.double() + 1) * 127.5).round().clamp(0, 255)
+    assert images.to_uint8(levels).tolist() == expected.int().tolist()
+
+
+@pytest.mark.parametrize('number', [1, 4, 5, 6])
+def test_grid_equals_pasting_one_by_one(number: int) -> None:
+    cells = torch.randint(0, 256, (number, 3, 2, 4), dtype=torch.uint8)
+    rows = -(-number // 3)
+    sheet = np.full((rows * 3 + 1, 3 * 5 + 1, 3), 9, np.uint8)
+    for i, cell in enumerate(cells):
+        top, left = i // 3 * 3 + 1, i % 3 * 5 + 1
+        sheet[top : top + 2, left : left + 4] = np.moveaxis(cell.numpy(), 0, -1)
+    # Missing cells are filled like the padding.
+    found = images.grid(cells, columns=3, padding=1, fill=9)
+    assert np.array_equal(np.moveaxis(found.numpy(), 0, -1), sheet)
+
+
+def test_pairs_stand_side_by_side() -> None:
+    one = torch.randint(0, 256, (3, 3, 2, 2), dtype=torch.uint8)
+    other = torch.randint(0, 256, (3, 3, 2, 2), dtype=torch.uint8)
+    expected = images.grid(torch.cat([one, other], dim=3), columns=2)
+    assert torch.equal(images.side_by_side(one, other, pairs=2), expected)
+
+
+def test_files_read_back_the_same(tmp_path: Path) -> None:
+    image = torch.randint(0, 256, (3, 5, 7), dtype=torch.uint8)
+    path = tmp_path / 'deep' / 'x.png'
+    images.save_png(image, path)
+    found = np.array(Image.open(path))
+    assert np.array_equal(found, np.moveaxis(image.numpy(), 0, -1))
