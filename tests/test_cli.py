@@ -1,0 +1,129 @@
+"""Command lines: every flag of every command, and help without heavy imports."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vq import cli
+
+Parser = Callable[[], argparse.ArgumentParser]
+BOTH = ['NAME', 'configs/x.py']
+COMMON: list[tuple[list[str], dict[str, Any]]] = [
+    (BOTH, dict(name='NAME', config='configs/x.py', dry_run=False)),
+    ([*BOTH, '--config-options', 'a:1', 'b::x'], dict(config_options=['a:1', 'b::x'])),
+    (
+        [*BOTH, '--override', '.a:1', '.b[-1]:dict()'],
+        dict(override=['.a:1', '.b[-1]:dict()']),
+    ),
+    ([*BOTH, '--override'], dict(override=[])),
+    (['--override', '.a:1', '--autocast', *BOTH], dict(override=['.a:1'], name='NAME')),
+    (BOTH, dict(config_options=[], override=[], autocast=False, load_model_from=[])),
+    ([*BOTH, '--autocast'], dict(autocast=True)),
+    ([*BOTH, '--load-model-from', 'a', 'b'], dict(load_model_from=['a', 'b'])),
+    ([*BOTH, '--dry-run'], dict(dry_run=True)),
+]
+VALIDATION: list[tuple[list[str], dict[str, Any]]] = [
+    ([*BOTH, '--visual', 'image|.*'], dict(visual='image|.*')),
+    ([*BOTH, '--tokenize', '--ema'], dict(tokenize=True, ema=True)),
+    (BOTH, dict(visual=None, tokenize=False, ema=False)),
+]
+OWN: dict[Parser, list[tuple[list[str], dict[str, Any]]]] = {
+    cli.train_parser: [
+        (BOTH, dict(seed=3407, load_from=None, auto_resume=False)),
+        ([*BOTH, '--seed', '7'], dict(seed=7)),
+        (
+            [*BOTH, '--load-from', 'w/iter_3', '--auto-resume'],
+            dict(load_from='w/iter_3'),
+        ),
+        ([*BOTH, '--auto-resume'], dict(auto_resume=True)),
+    ],
+    cli.val_parser: [
+        *VALIDATION,
+        (BOTH, dict(load_from=None, watch=False)),
+        (
+            [*BOTH, '--load-from', 'iter_1', 'iter_2'],
+            dict(load_from=['iter_1', 'iter_2']),
+        ),
+        ([*BOTH, '--watch'], dict(watch=True)),
+    ],
+    cli.test_parser: VALIDATION,
+    cli.tokenize_parser: [
+        (BOTH, dict(train=False, ema=False)),
+        ([*BOTH, '--train', '--ema'], dict(train=True, ema=True)),
+    ],
+}
+CASES = [
+    (parser, words, expected)
+    for parser, own in OWN.items()
+    for words, expected in [*COMMON, *own]
+]
+
+
+@pytest.mark.parametrize(('parser', 'words', 'expected'), CASES)
+def test_flags_parse(
+    parser: Parser, words: list[str], expected: dict[str, Any]
+) -> None:
+    found = vars(parser().parse_args(words))
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_inference_takes_pictures_and_options() -> None:
+    words = [
+        'c.py',
+        'a.png',
+        'b.jpg',
+        '--load-model-from',
+        'm.pth',
+        '--ema',
+        '--no-crop',
+        '--out',
+        'o',
+    ]
+    found = vars(cli.inference_parser().parse_args(words))
+    assert (found['config'], found['images']) == ('c.py', ['a.png', 'b.jpg'])
+    assert (found['load_model_from'], found['out']) == (['m.pth'], 'o')
+    assert found['ema'] and found['no_crop'] and not found['autocast']
+
+
+@pytest.mark.parametrize('parser', [*OWN, cli.inference_parser])
+@pytest.mark.parametrize('words', [[], ['NAME'], [*BOTH, '--no-such-flag']])
+def test_wrong_lines_are_refused_with_the_usage(
+    parser: Parser, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parser().parse_args(words)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith(f'usage: {parser().prog} ')
+
+
+MODULES = {
+    'vq.train': cli.train_parser,
+    'vq.val': cli.val_parser,
+    'vq.test': cli.test_parser,
+    'vq.inference': cli.inference_parser,
+    'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
+}
+HEAVY = {'torch', 'torchvision', 'mmengine', 'numpy', 'PIL', 'cv2', 'einops'}
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_help_imports_nothing_heavy(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, '-X', 'importtime', '-m', module, '--help'],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        env={'PATH': '', 'COLUMNS': '80'},
+    )
+    assert done.returncode == 0
+    lines = [
+        line for line in done.stderr.splitlines() if line.startswith('import time:')
+    ]
+    imported = {line.rsplit('|', 1)[1].strip().split('.')[0] for line in lines}
+    assert 'argparse' in imported and not imported & HEAVY
+    assert done.stdout.startswith(f'usage: {MODULES[module]().prog} ')
