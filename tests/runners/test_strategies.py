@@ -63,6 +63,12 @@ def test_wrong_precisions_are_refused(
         DDPStrategy(autocast=autocast)
 
 
+def test_fsdp_refuses_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DDPStrategy, '_precision', lambda *_: torch.float16)
+    with pytest.raises(ValueError, match="use autocast='bf16'"):
+        FSDPStrategy(autocast='fp16')
+
+
 def convolutions() -> nn.Sequential:
     """Return a net of convolutions on 3 channels."""
     torch.manual_seed(0)

@@ -168,7 +168,8 @@ def test_a_resume_names_what_does_not_fit(tmp_path: Path, log: Records) -> None:
     trainer.run()
     folder = trainer.checkpoints_root / 'iter_4'
     other = toy_trainer(tmp_path / 'two', callbacks=[dict(type='LogCallback')])
-    with pytest.raises(checkpoints.CheckpointError, match='not hold a state of LogCallback_0'):
+    words = 'not hold a state of LogCallback_0'
+    with pytest.raises(checkpoints.CheckpointError, match=words):
         other.resume(folder)
     strict = dict(CHECKPOINT, load_state_dict=dict(strict=False))
     other = toy_trainer(tmp_path / 'two', callbacks=[dict(type='LogCallback'), strict])

@@ -172,6 +172,10 @@ class FSDPStrategy(DDPStrategy):
             deterministic=deterministic,
         )
         self.min_parameters = min_parameters
+        if self.precision == torch.float16:
+            raise ValueError(
+                "FSDPStrategy does not scale fp16 gradients; use autocast='bf16' or None"
+            )
 
     def place(self, model: nn.Module, *, training: bool) -> None:
         """Move the model to the device and shard its large parts, in place."""

@@ -105,7 +105,9 @@ class OptimizerUpdate:
         self.skipped += bad.long()
         self.skipped_in_a_row = (self.skipped_in_a_row + 1) * bad.long()
         if self._scaler.is_enabled():
-            self._scaler.step(self.optimizer)  # skips for the same reason
+            # Its own check sees this rank's gradients alone, and not the loss.
+            if not bad.item():
+                self._scaler.step(self.optimizer)
             self._scaler.update()
         elif getattr(self.optimizer, '_step_supports_amp_scaling', False):
             # Fused kernels skip on the device: nobody waits for the flag.
