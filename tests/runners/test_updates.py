@@ -17,6 +17,7 @@ from tests.runners.nets import (
     update,
     weights,
 )
+from vq.runners.strategies import DDPStrategy
 from vq.runners.updates import OptimizerUpdate, build
 from vq.types import Loss
 
@@ -99,6 +100,24 @@ def test_what_is_not_finite_leaves_no_trace(bad: Any, spec: dict[str, Any]) -> N
     assert distance(weights(model), weights(other)) == 0
     assert counts == [(0, 0), (1, 1), (3, 2), (3, 0), (4, 1)]
     assert int(reference.skipped) == 0
+
+
+@pytest.mark.parametrize('bad', KINDS)
+def test_scaled_gradients_give_the_same_and_skip_the_same(
+    monkeypatch: pytest.MonkeyPatch, bad: Any
+) -> None:
+    """As in fp16 on a GPU; the scale is a power of two, hence exact."""
+    scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)
+    monkeypatch.setattr(DDPStrategy, 'scaler', lambda _: scaler)
+    model, other = net(), net()
+    one = update(model, clip_grad=0.5)
+    for x in BATCHES:
+        one(bad, model, x)
+        one(mse, model, x)
+    by_hand(other, BATCHES, clip=0.5)
+    assert distance(weights(model), weights(other)) == 0
+    assert int(one.skipped) == 5
+    assert scaler.get_scale() == (32 if bad is infinite_gradient else 1024)
 
 
 @pytest.mark.parametrize('bad_part', [0, 1])

@@ -174,7 +174,8 @@ class FSDPStrategy(DDPStrategy):
         self.min_parameters = min_parameters
         if self.precision == torch.float16:
             raise ValueError(
-                "FSDPStrategy does not scale fp16 gradients; use autocast='bf16' or None"
+                'FSDPStrategy does not scale the gradients of fp16; '
+                "use autocast='bf16' or None"
             )
 
     def place(self, model: nn.Module, *, training: bool) -> None:
