@@ -51,3 +51,9 @@ def test_files_read_back_the_same(tmp_path: Path) -> None:
     images.save_png(image, path)
     found = np.array(Image.open(path))
     assert np.array_equal(found, np.moveaxis(image.numpy(), 0, -1))
+
+
+def test_enlarging_repeats_pixels() -> None:
+    picture = torch.arange(6, dtype=torch.uint8).view(1, 1, 2, 3)
+    expected = [[0, 0, 1, 1, 2, 2]] * 2 + [[3, 3, 4, 4, 5, 5]] * 2
+    assert images.enlarge(picture, 2)[0, 0].tolist() == expected

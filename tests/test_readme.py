@@ -112,6 +112,7 @@ def test_a_wrong_command_would_be_found() -> None:
 
 def test_the_links_lead_somewhere() -> None:
     for page in PAGES:
-        for target in re.findall(r'\]\(([^)#]+?)(?:#[^)]*)?\)', page.read_text()):
+        prose = re.sub(r'```.*?```|`[^`]*`', '', page.read_text(), flags=re.DOTALL)
+        for target in re.findall(r'\]\(([^)#]+?)(?:#[^)]*)?\)', prose):
             if not target.startswith('http'):
                 assert (page.parent / target).exists(), f'{page.name}: {target}'

@@ -63,7 +63,7 @@ def summary(name: str, data: str, seconds: float) -> str:
         'codebook perplexity': f'{metrics["codebook/perplexity"]:.1f}',
         'training speed': f'{speed["images_per_second"]:.0f} images/s',
         'this demo took': f'{seconds:.0f} s',
-        'reconstructions': f'work_dirs/{name}_test/batched_visual/1.png',
+        'reconstructions': f'work_dirs/{name}_test/batched_visual/validation.png',
         'one picture': f'work_dirs/vqgan_{data}_inference/',
         'tokens': f'work_dirs/{name}_test/tokens/ (held-out images), '
         f'work_dirs/{name}_tokenize_train/tokens/ (training images)',

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -31,6 +31,11 @@ def grid(images: Tensor, *, columns: int, padding: int = 2, fill: int = 255) -> 
     padded = functional.pad(filled, [0, padding, 0, padding], value=fill)
     sheet = rearrange(padded, '(r n) c h w -> c (r h) (n w)', n=columns)
     return functional.pad(sheet, [padding, 0, padding, 0], value=fill)
+
+
+def enlarge(images: Tensor, factor: int) -> Tensor:
+    """Repeat each pixel `factor` times in both directions: (b, 3, h, w), uint8."""
+    return repeat(images, 'b c h w -> b c (h y) (w x)', y=factor, x=factor)
 
 
 def side_by_side(images: Tensor, reconstructions: Tensor, *, pairs: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""PSNR 22.0, SSIM 0.65 on two photographs that training never saw; 4 minutes on 2 cores.
+"""PSNR 22.0, SSIM 0.65 on unseen photographs; 4 minutes on 2 CPU cores.
 
 64 px crops as 16x16 tokens, 1,024 codes of which 81 % are used.
 
@@ -8,8 +8,11 @@ auto_torchrun -m vq.train demo/photos configs/demo/vqgan_photos.py
 _base_ = ['./vqgan_digits.py', '../_base_/datasets/photos.py']
 
 _iters, _dim = 1500, 4
-_codes = dict(post_encode=dict(out_dim=_dim), quantizer=dict(codebook_size=1024, dim=_dim))
-model = dict(tokenizer=_codes, pre_decode=dict(in_dim=_dim), discriminator_start=1000)
+_quantizer = dict(codebook_size=1024, dim=_dim)
+_tokenizer = dict(post_encode=dict(out_dim=_dim), quantizer=_quantizer)
+model = dict(
+    tokenizer=_tokenizer, pre_decode=dict(in_dim=_dim), discriminator_start=1000
+)
 iters = _iters
 schedulers = dict(generator=dict(T_max=_iters), discriminator=dict(T_max=_iters))
 train_dataset = dict(transforms=[dict(type='RandomHorizontalFlip')])

@@ -9,6 +9,7 @@ from einops import rearrange
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
+from tests.ranks import run_ranks
 from tests.runners.nets import distance, weights
 from tests.runs import tiny_validator, toy_trainer
 from vq import checkpoints
@@ -16,7 +17,7 @@ from vq.callbacks import VisualCallback
 from vq.datasets.decoding import read_image
 from vq.runners import Trainer, randomness
 
-IMAGES = dict(type='ImagesCallback', interval=2, number=3, pairs=2)
+IMAGES = dict(type='ImagesCallback', interval=2, number=3, pairs=2, height=1)
 LOADER = dict(batch_size=5, num_workers=0)
 
 
@@ -87,21 +88,38 @@ def test_sheets_go_to_tensorboard_too(tmp_path: Path) -> None:
     assert (found[0].height, found[0].width) == tuple(sheet.shape[1:])
 
 
-CALLBACKS = 'callbacks:[dict(type="ImagesCallback",interval=2,number=3,pairs=3)]'
+CALLBACKS = '[dict(type="ImagesCallback", number=4, pairs=2, height=40)]'
 
 
-def test_sheets_of_validation_show_first_batches(tmp_path: Path) -> None:
-    validator = tiny_validator(tmp_path, f'.validator.{CALLBACKS}')
-    validator.run()
-    drawn = sorted(p.name for p in (tmp_path / 'batched_visual').iterdir())
-    assert drawn == ['1.png', '3.png']
-    for number, start in ((1, 0), (3, 8)):
-        samples: list[Any] = [validator.dataset[start + i] for i in range(3)]
-        originals = torch.stack([sample.original_image for sample in samples])
-        sheet = read_image(tmp_path / 'batched_visual' / f'{number}.png')
-        found = pictures(sheet, 16, 3)
-        difference = found.int() - expected_pairs(validator.model, originals).int()
+def validate(folder: Path) -> None:
+    """Validate 11 images of 16 px."""
+    tiny_validator(folder, f'.validator.callbacks:{CALLBACKS}').run()
+
+
+def drawn(folder: Path) -> Tensor:
+    """Return the sheet of a validation."""
+    return read_image(folder / 'batched_visual' / 'validation.png')
+
+
+def test_the_sheet_of_validation_is_spread_over_the_data_set(tmp_path: Path) -> None:
+    validate(tmp_path)
+    validator = tiny_validator(tmp_path / 'x')
+    samples: list[Any] = [validator.dataset[i] for i in (0, 2, 5, 8)]
+    originals = torch.stack([sample.original_image for sample in samples])
+    expected = expected_pairs(validator.model, originals)
+    found = pictures(
+        drawn(tmp_path), 32, 2
+    )  # enlarged twice, to 32 of at most 40 pixels
+    for y, x in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        difference = found[..., y::2, x::2].int() - expected.int()
         assert difference.abs().max() <= 1  # sums in another order
+
+
+def test_two_ranks_draw_the_sheet_of_one(tmp_path: Path) -> None:
+    validate(tmp_path / 'one')
+    run_ranks(validate, 2, tmp_path / 'two')
+    one, two = drawn(tmp_path / 'one'), drawn(tmp_path / 'two')
+    assert (one.int() - two.int()).abs().max() <= 1
 
 
 def test_single_pictures_are_saved_by_kind_and_name(tmp_path: Path) -> None:

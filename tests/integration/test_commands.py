@@ -54,14 +54,25 @@ def test_the_tour(root: Path, trained: torch.nn.Module) -> None:
     work_dirs = root / 'work_dirs'
     validated = read_json_lines(work_dirs / 'tiny/val/metrics.jsonl')
     tested = read_json_lines(work_dirs / 'tiny_test/metrics.jsonl')[-1]
-    assert [r['checkpoint'] for r in validated] == ['iter_3', 'iter_6', 'iter_9', 'iter_12']
-    assert tested.items() >= {
-        k: v for k, v in validated[-1].items() if k not in ('checkpoint', 'iteration')
-    }.items()
+    assert [r['checkpoint'] for r in validated] == [
+        'iter_3',
+        'iter_6',
+        'iter_9',
+        'iter_12',
+    ]
+    assert (
+        tested.items()
+        >= {
+            k: v
+            for k, v in validated[-1].items()
+            if k not in ('checkpoint', 'iteration')
+        }.items()
+    )
 
     dataset = DATASETS.build(load(CONFIG).validator.dataset)
     one, other = (
-        TokenDataset(work_dirs / name / 'tokens') for name in ('tiny_test', 'tiny_tokenize')
+        TokenDataset(work_dirs / name / 'tokens')
+        for name in ('tiny_test', 'tiny_tokenize')
     )
     assert one.meta == other.meta
     assert one.meta.tokenizer == state_hash(trained.tokenizer.state_dict())
@@ -71,7 +82,9 @@ def test_the_tour(root: Path, trained: torch.nn.Module) -> None:
             assert torch.equal(one[i][0], trained.tokenizer.tokenize(image)[0])
             assert torch.equal(one[i][0], other[i][0])
             assert one[i][2] == other[i][2] == dataset[i].id
-    assert len(list((work_dirs / 'tiny_test/unbatched_visual').iterdir())) == len(dataset)
+    assert len(list((work_dirs / 'tiny_test/unbatched_visual').iterdir())) == len(
+        dataset
+    )
 
 
 def test_inference_resizes_and_crops_as_the_validator(
@@ -159,5 +172,7 @@ def test_dry_run_needs_neither_data_nor_weights(
     out = capsys.readouterr().out
     assert 'dry run: synthetic images stand in' in out
     assert 'dry run: the weights are random' in out
-    meta = json.loads((folder.parent / 'big_tokenize_train/tokens/meta.json').read_text())
+    meta = json.loads(
+        (folder.parent / 'big_tokenize_train/tokens/meta.json').read_text()
+    )
     assert (meta['number'], meta['grid']) == (4, [2, 2])

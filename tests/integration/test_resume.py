@@ -1,4 +1,4 @@
-"""A run that is killed, at any moment, and resumed ends bit for bit as if it were not."""
+"""A run killed at any moment and resumed ends, bit for bit, as if it were not."""
 
 import random
 from pathlib import Path

@@ -30,7 +30,11 @@ MOMENTS: list[tuple[Any, str]] = [
 
 
 def train(
-    root: Path, *words: str, ranks: int = 1, kill_at: int | None = None, name: str = 'run'
+    root: Path,
+    *words: str,
+    ranks: int = 1,
+    kill_at: int | None = None,
+    name: str = 'run',
 ) -> int:
     """Run `vq.train NAME CONFIG ...` below `root`; return how many moments it had.
 
@@ -68,7 +72,9 @@ def _train(root: Path, name: str, words: list[str], kill_at: int | None) -> int:
     return count
 
 
-def _ticking(function: Callable[..., Any], tick: Callable[[], None]) -> Callable[..., Any]:
+def _ticking(
+    function: Callable[..., Any], tick: Callable[[], None]
+) -> Callable[..., Any]:
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         tick()

@@ -52,7 +52,9 @@ class FolderDataset(ImageDataset):
         self.root = paths.resolve(data_root)
         self._extensions = tuple(extension.lower() for extension in extensions)
         if not self.root.is_dir():
-            raise MissingDataError(f'there is no folder {self.root}; {_way_out(data_root)}')
+            raise MissingDataError(
+                f'there is no folder {self.root}; {_way_out(data_root)}'
+            )
         self._categories = sorted(_folders(self.root))
         numbers = array('i')
         self._ids = Names(self._scan(numbers))

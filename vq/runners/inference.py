@@ -15,6 +15,7 @@ from vq.runners.base import Runner
 from vq.types import Batch, Reconstruction
 
 _logger = logging.getLogger(__name__)
+SHOWN = 256  # pixels: smaller pictures are enlarged by a whole factor up to this
 
 
 @torch.no_grad()
@@ -50,6 +51,8 @@ def infer(
     pair = images.side_by_side(
         image[None], images.to_uint8(output.image).cpu(), pairs=1
     )
+    factor = max(1, SHOWN // image.shape[1])
+    pair = images.enlarge(pair[None], factor)[0]
     images.save_png(pair, out / f'{picture.stem}.png')
     mse = (images.to_uint8(output.image).cpu().float() - image).square().mean() / 255**2
     _logger.info(

@@ -14,7 +14,9 @@ optimizers = dict(
         betas=(0.5, 0.9),
         params=['tokenizer', 'pre_decode', 'decoder'],
     ),
-    discriminator=dict(type='Adam', lr=3e-3, betas=(0.5, 0.9), params=['discriminator']),
+    discriminator=dict(
+        type='Adam', lr=3e-3, betas=(0.5, 0.9), params=['discriminator']
+    ),
 )
 schedulers = dict(generator=_cosine, discriminator=_cosine)
 train_callbacks = dict(images=dict(interval=200), checkpoint=dict(interval=400))
