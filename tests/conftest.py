@@ -1,11 +1,16 @@
 """What every test gets: fixed seeds, global state put back, GPU tests skipped."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
 
 from tests.log import Records, recorded
+
+# Tensors are tiny and several processes share the cores: threads would only wait.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

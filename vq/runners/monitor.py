@@ -58,19 +58,23 @@ class Monitor:
         return results
 
     def _load(self, folder: Path) -> bool:
-        """Load a checkpoint; return False, on all ranks, if it was removed."""
+        """Load a checkpoint; return False, on all ranks, if it is gone or damaged.
+
+        One bad file shall not end a watch of weeks. Weights that do not fit the config
+        shall: no other checkpoint of the run would.
+        """
         problem = None
         try:
             self._validator.load_weights(
                 [*self._files, folder], strict=True, ema=self._validator.ema
             )
         except (checkpoints.CheckpointError, OSError) as error:
-            if folder.exists():
+            if folder.exists() and checkpoints.damage(folder) is None:
                 raise
             problem = error
         if not distributed.any_(problem is not None):
             return True
-        _logger.warning('%s was removed meanwhile: %s', folder, problem)
+        _logger.warning('%s is passed over: %s', folder, problem)
         return False
 
     def _record(self, folder: Path, metrics: dict[str, float]) -> None:
