@@ -51,8 +51,11 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
         for line in first.stdout:
             if 'saved' in line:
                 break
-        second = start(tmp_path)
+        before = list((tmp_path / 'work_dirs/run').glob('*.log'))
+        second = start(tmp_path, '--override', '.trainer.iters:5')
         text, _ = second.communicate()
+        assert list((tmp_path / 'work_dirs/run').glob('*.log')) == before
+        assert 'iters=100000' in (tmp_path / 'work_dirs/run/tiny_vqgan.py').read_text()
         assert second.returncode == 1
         assert f'is in use by process {first.pid}' in text
     finally:

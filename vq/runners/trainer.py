@@ -14,7 +14,7 @@ from vq.datasets.loader import train_loader
 from vq.registry import RUNNERS
 from vq.runners import state
 from vq.runners.base import Job, Runner
-from vq.runners.guards import StopRequest, locked
+from vq.runners.guards import StopRequest
 from vq.runners.updates import OptimizerUpdate, Updates
 from vq.types import Batch
 
@@ -62,7 +62,7 @@ class Trainer(Runner):
         callbacks: Sequence[Mapping[str, Any]] = (),
         accumulate: int = 1,
         max_skipped: int = 50,
-        check_interval: int = 10,
+        check_interval: int = 50,
     ) -> None:
         super().__init__(
             job=job,
@@ -113,9 +113,8 @@ class Trainer(Runner):
 
     def run(self) -> None:
         """Train from the current iteration to the last, or until a signal."""
-        with locked(self.work_dir), StopRequest() as stop:
+        with StopRequest() as stop:
             if distributed.is_main():
-                checkpoints.clean(self.checkpoints_root)
                 (self.work_dir / FINISHED).unlink(missing_ok=True)
             self.call('before_run')
             stopped = self._loop(stop)
