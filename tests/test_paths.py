@@ -55,7 +55,21 @@ def test_what_is_in_neither_place_is_an_error_that_names_both(
         paths.resolve_input('no/where')
     here = tmp_path / 'here' / 'no/where'
     assert str(caught.value) == (
-        f'no/where is neither at {root / "no/where"} nor at {here}'
+        f'no/where does not exist: not {root / "no/where"} nor {here}'
+    )
+
+
+def test_a_slip_in_a_name_is_pointed_out(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    (root / 'configs').mkdir()
+    (root / 'configs' / '8192_ddp.py').touch()
+    with pytest.raises(FileNotFoundError) as caught:
+        paths.resolve_input('configs/8192_dpp.py')
+    place = root / 'configs' / '8192_dpp.py'
+    assert str(caught.value) == (
+        f'configs/8192_dpp.py does not exist: not {place}; did you mean 8192_ddp.py?'
     )
 
 

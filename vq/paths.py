@@ -1,5 +1,6 @@
 """Where things lie: paths are resolved against the repository."""
 
+import difflib
 import logging
 import os
 from pathlib import Path
@@ -28,7 +29,7 @@ def resolve_input(path: str | Path) -> Path:
     current folder.
 
     Raises:
-        FileNotFoundError: It is in neither; both places are named.
+        FileNotFoundError: It is in neither; both places are named, and what is near.
     """
     inside = resolve(path)
     if inside.exists():
@@ -37,7 +38,15 @@ def resolve_input(path: str | Path) -> Path:
     if here.exists():
         _logger.info('%s is taken from the current folder: %s', path, here)
         return here.resolve()
-    raise FileNotFoundError(f'{path} is neither at {inside} nor at {here}')
+    places = ' nor '.join(dict.fromkeys([str(inside), str(here)]))
+    raise FileNotFoundError(f'{path} does not exist: not {places}{_nearest(inside)}')
+
+
+def _nearest(path: Path) -> str:
+    """Return a question that names what lies beside `path` under a similar name."""
+    names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, n=2)
+    return f'; did you mean {" or ".join(near)}?' if near else ''
 
 
 def work_dir(name: str, *, dry_run: bool = False) -> Path:

@@ -12,7 +12,9 @@ _part = dict(width=8, norm_groups=1)  # one group keeps the colours apart
 _encoder = dict(width_mults=(1, 4, 4), **_part)
 _quantizer = dict(codebook_size=1024, dim=_dim)
 model = dict(
-    tokenizer=dict(encoder=_encoder, post_encode=dict(out_dim=_dim), quantizer=_quantizer),
+    tokenizer=dict(
+        encoder=_encoder, post_encode=dict(out_dim=_dim), quantizer=_quantizer
+    ),
     pre_decode=dict(in_dim=_dim),
     decoder=dict(width_mults=(4, 4, 1), **_part),
     reconstruction_losses=dict(mse_loss=dict(weight=10.0)),
