@@ -102,7 +102,7 @@ def test_missing_file_is_named_with_the_command(tmp_path, monkeypatch, caplog):
     module = LPIPS()
     with pytest.raises(FileNotFoundError, match=r'vgg16-397923af\.pth') as error:
         module.load_pretrained()
-    assert 'python tools/prepare_checkpoints.py torchvision' in str(error.value)
+    assert 'download https://download.pytorch.org/models/vgg16' in str(error.value)
     monkeypatch.setenv('DRY_RUN', 'True')
     module.load_pretrained()
     assert 'random weights' in caplog.text

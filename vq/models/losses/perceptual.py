@@ -14,6 +14,7 @@ from vq.models.layers import FrozenModule, at_least_float32, full_precision
 from vq.registry import MODELS
 
 TRUNK_FILE = 'pretrained/torch/vgg16-397923af.pth'
+TRUNK_URL = 'https://download.pytorch.org/models/vgg16-397923af.pth'
 HEADS_FILE = 'weights/v0.1/vgg.pth'  # inside the installed package lpips
 TAPS = {3: 64, 8: 128, 15: 256, 22: 512, 29: 512}  # layer of VGG16: its channels
 MEAN = (-0.030, -0.088, -0.188)  # of pixels in [-1, 1]
@@ -54,8 +55,8 @@ class LPIPS(FrozenModule):
             self.load_trunk(torch.load(path, map_location='cpu', weights_only=True))
             return
         message = (
-            f'LPIPS needs {path}; get it with '
-            '`python tools/prepare_checkpoints.py torchvision`'
+            f"LPIPS needs torchvision's VGG16 at {path}: download {TRUNK_URL}, or train "
+            'without: --override .trainer.model.reconstruction_losses.lpips_loss:None'
         )
         if not dry_run.enabled():
             raise FileNotFoundError(message)
