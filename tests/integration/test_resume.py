@@ -11,7 +11,8 @@ from vq.logs import read_json_lines
 
 ITERS = 12
 NOISE = ['--override', '.trainer.model.pre_decode.type::NoisyConnector']
-CASES = [(1, 0), (1, 2), (2, 0), (2, 2)]
+# Three: with two any order of adding gives the same sum.
+CASES = [(1, 0), (1, 2), (2, 0), (2, 2), (3, 0)]
 
 
 def scalars(root: Path) -> list[dict[str, float]]:
@@ -23,6 +24,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     tmp_path: Path, ranks: int, workers: int
 ) -> None:
     words = [*NOISE, f'.trainer.dataloader.num_workers:{workers}']
+    words.append('.trainer.dataloader.batch_size:12')
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     moments = train(whole, *words, ranks=ranks)
     # Two kills one after the other, the second into the resumed run.

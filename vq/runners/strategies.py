@@ -56,7 +56,6 @@ class DDPStrategy:
         compile: Compile the model's parts with torch.compile.
         tf32: Allow TensorFloat-32 in float32 products on GPUs.
         deterministic: Use deterministic kernels only (GPU; slower).
-        find_unused_parameters: As in DDP, for models that skip some.
     """
 
     def __init__(
@@ -67,13 +66,11 @@ class DDPStrategy:
         compile: bool = False,
         tf32: bool = True,
         deterministic: bool = False,
-        find_unused_parameters: bool = False,
     ) -> None:
         self.device = distributed.device()
         self.precision = self._precision(autocast)
         self.channels_last = channels_last
         self.compile = compile
-        self.find_unused_parameters = find_unused_parameters
         if tf32 and self.device.type == 'cuda':
             torch.set_float32_matmul_precision('high')
             torch.backends.cudnn.allow_tf32 = True
@@ -117,11 +114,13 @@ class DDPStrategy:
         phase = Phase(parameters)
         if distributed.world_size() == 1:
             return phase
-        # A phase has no buffers, so nothing is said about broadcasting them.
+        # Otherwise DDP lays its buckets out anew after the first backward pass, and on
+        # three ranks or more a resumed run would add in another order than one that was
+        # not interrupted. Looking for unused parameters costs no time to speak of, and
+        # finding this one keeps DDP from advising against the look.
+        phase.unused = nn.Parameter(torch.zeros((), device=self.device))
         return DistributedDataParallel(
-            phase,
-            find_unused_parameters=self.find_unused_parameters,
-            gradient_as_bucket_view=True,
+            phase, find_unused_parameters=True, gradient_as_bucket_view=True
         )
 
     def finish_gradients(self, parameters: Sequence[nn.Parameter]) -> None:

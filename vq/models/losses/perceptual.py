@@ -55,8 +55,9 @@ class LPIPS(FrozenModule):
             self.load_trunk(torch.load(path, map_location='cpu', weights_only=True))
             return
         message = (
-            f"LPIPS needs torchvision's VGG16 at {path}: download {TRUNK_URL}, or train "
-            'without: --override .trainer.model.reconstruction_losses.lpips_loss:None'
+            f"LPIPS needs torchvision's VGG16 at {path}: download {TRUNK_URL}, or "
+            'train without it: --override '
+            '.trainer.model.reconstruction_losses.lpips_loss:None'
         )
         if not dry_run.enabled():
             raise FileNotFoundError(message)
