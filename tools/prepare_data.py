@@ -41,7 +41,7 @@ PHOTOS = {
     'retina': ('skimage', 'data/retina.jpg'),
     'rocket': ('skimage', 'data/rocket.jpg'),
 }
-VAL_PHOTOS = ('coffee', 'flower')  # whole photographs that training never sees
+VAL_PHOTOS = ('chelsea', 'china')  # whole photographs that training never sees
 
 _logger = logging.getLogger('prepare_data')
 
