@@ -1,21 +1,18 @@
 """Metrics equal the reference platform's numbers."""
 
-import os
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from tests.golden_cases import cases
 from vq.metrics.codebook import codebook_statistics
 from vq.metrics.image import SSIM, l1, mse, psnr, ssim
 
-GOLDEN = Path(os.environ.get('VQ_GOLDEN', Path(__file__).parents[1] / 'golden'))
-CASE = GOLDEN / '09a_vqref_losses_metrics' / 'io.safetensors'
 
-
-@pytest.mark.skipif(not CASE.exists(), reason='needs the golden data (VQ_GOLDEN)')
-def test_metrics_equal_the_reference() -> None:
-    case = load_file(CASE)
+@cases('09a_')
+def test_metrics_equal_the_reference(path: Path) -> None:
+    case = load_file(path / 'io.safetensors')
     prediction, target = case['in/pred_image'].double(), case['in/image'].double()
     ours = {
         'l1': l1(prediction, target),

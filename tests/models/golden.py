@@ -1,17 +1,11 @@
-"""Numbers of the published code: cases, and the networks that they describe.
-
-The cases lie in the folder VQ_GOLDEN, `tests/golden` by default; any case whose name
-begins with a test's prefix is tested, whatever its sizes.
-"""
+"""Numbers of the published code: a case, and the network that it describes."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -19,8 +13,6 @@ from torch import Tensor
 from vq.conversion import taming
 from vq.models import VQGAN
 from vq.registry import MODELS
-
-ROOT = Path(os.environ.get('VQ_GOLDEN', Path(__file__).parents[1] / 'golden'))
 
 
 @dataclass
@@ -42,14 +34,6 @@ def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors below `prefix`, which is taken off their names."""
     found = {k: v for k, v in tensors.items() if k.startswith(prefix)}
     return {key.removeprefix(prefix): value for key, value in found.items()}
-
-
-def cases(prefix: str) -> pytest.MarkDecorator:
-    """Parametrise a test over the paths of all cases of a kind."""
-    paths = sorted(ROOT.glob(f'{prefix}*'))
-    if not paths:
-        return pytest.mark.skip(reason=f'no golden case {prefix}* in {ROOT}')
-    return pytest.mark.parametrize('path', paths, ids=lambda path: path.name)
 
 
 def images(image: Tensor) -> Any:

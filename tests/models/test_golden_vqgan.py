@@ -4,6 +4,7 @@ import pytest
 import torch
 from einops import rearrange
 
+from tests.golden_cases import cases
 from tests.models import golden, tiny
 from vq.conversion import taming
 
@@ -18,7 +19,7 @@ ADAPTED = {  # the original's logs in our names
 }
 
 
-@golden.cases('01a_')
+@cases('01a_')
 def test_encode_and_decode(path):
     case = golden.Case(path)
     model = golden.taming_vqgan(case).eval()
@@ -43,7 +44,7 @@ def test_encode_and_decode(path):
 
 @pytest.mark.parametrize('when', ['before', 'after'])
 @pytest.mark.parametrize('kind', ['hinge', 'vanilla'])
-@golden.cases('01a_')
+@cases('01a_')
 def test_generator_loss_and_gradients(path, kind, when):
     case = golden.Case(path)
     expected = golden.under(case.outputs, f'{kind}/{when}/gen/')
@@ -136,7 +137,7 @@ def check_losses(logs, expected):
             golden.close(logs[name], expected[f'{key}/log/{original}'], 0, 1e-9)
 
 
-@golden.cases('01b_')
+@cases('01b_')
 def test_alternating_steps_in_float64(path):
     case = golden.Case(path)
     expected = golden.under(case.outputs, 'f64/')
@@ -165,7 +166,7 @@ def test_alternating_steps_in_float64(path):
     golden.close(image, expected['after/dec_eval_of_step0_batch'], 0, 1e-6)
 
 
-@golden.cases('01a_')
+@cases('01a_')
 def test_every_key_of_the_original_has_a_place(path):
     case = golden.Case(path)
     converted, _ = taming.convert(case.weights)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.golden_cases import cases
 from tests.models import golden
 from vq.conversion import taming
 from vq.models import PatchDiscriminator
@@ -51,7 +52,7 @@ def load(case, name, config):
     return module, {k: n.removeprefix('discriminator.') for n, k in names.items()}
 
 
-@golden.cases('01d_')
+@cases('01d_')
 def test_parity_with_the_original(path):
     case = golden.Case(path)
     tested = 0

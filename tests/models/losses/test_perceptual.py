@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.golden_cases import cases
 from tests.models import golden, tiny
 from vq import paths
 from vq.models import HingeLoss, LPIPSLoss, PatchDiscriminator
@@ -35,7 +36,7 @@ def network():
     return module
 
 
-@golden.cases('01c_')
+@cases('01c_')
 def test_parity_with_the_original(path, network):
     case = golden.Case(path)
     if case.config['seed'] != 0:

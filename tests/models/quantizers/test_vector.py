@@ -4,6 +4,7 @@ import pytest
 import torch
 from einops import rearrange
 
+from tests.golden_cases import cases
 from tests.models import golden
 from vq.models import VectorQuantizer
 
@@ -122,7 +123,7 @@ def test_unknown_distance():
 
 
 @pytest.mark.parametrize('legacy', [0, 1])
-@golden.cases('02a_')
+@cases('02a_')
 def test_parity_with_the_original(path, legacy):
     case = golden.Case(path)
     config = case.config
