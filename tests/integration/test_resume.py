@@ -71,6 +71,15 @@ def test_more_iterations_go_on_where_the_run_ended(tmp_path: Path) -> None:
     assert_same(checkpoint(tmp_path / 'whole', 12), checkpoint(tmp_path / 'longer', 12))
 
 
+def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
+    train(tmp_path)
+    folder = tmp_path / 'work_dirs' / 'run' / 'checkpoints' / 'iter_12'
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    train(tmp_path, '--auto-resume')
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert (tmp_path / 'work_dirs' / 'run' / 'finished.json').exists()
+
+
 def test_another_number_of_ranks_keeps_the_order_of_data(tmp_path: Path) -> None:
     words = ['--override', '.trainer.iters:6']
     train(tmp_path / 'one', *words)

@@ -69,6 +69,11 @@ class CheckpointCallback(Callback):
         self.resume_options = dict(load_state_dict or {})
         self._saved = -1
 
+    def before_run(self, runner: Runner) -> None:
+        """Note whether the iteration that a resume has brought is saved already."""
+        folder = runner.work_dir / 'checkpoints' / f'iter_{runner.iteration}'
+        self._saved = runner.iteration if folder.is_dir() else -1
+
     def after_train_iter(
         self, runner: Trainer, batch: Batch, logs: Mapping[str, Tensor]
     ) -> None:
