@@ -5,6 +5,7 @@ import functools
 import inspect
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,11 @@ def command(function: Callable[[argparse.Namespace], None]) -> Callable[..., Non
                 if distributed.world_size() > 1:
                     os._exit(1)
                 sys.exit(1)
+            except KeyboardInterrupt:
+                # Training never comes here: it stops in good order (guards.py).
+                _logger.warning('interrupted; what is written is whole')
+                logging.shutdown()
+                os._exit(128 + signal.SIGINT)
 
     return run
 

@@ -61,3 +61,20 @@ def test_a_second_run_in_the_folder_is_refused(tmp_path: Path) -> None:
     finally:
         first.kill()
         first.communicate()
+
+
+def test_a_waiting_validation_ends_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, '-m', 'vq.val', 'run', str(CONFIG), '--watch']
+    env = dict(os.environ, VQ_ROOT=str(tmp_path), PYTHONPATH=str(REPO))
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if 'waiting for checkpoints' in line:
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 128 + signal.SIGINT
+    assert 'interrupted' in lines[-1]
+    assert 'Traceback' not in ''.join(lines)
