@@ -165,3 +165,67 @@ def test_reconstruction_and_adversarial_parts_pull_on_the_generator_separately()
     plain, half, full = gradient(0.0), gradient(0.5), gradient(1.0)
     assert not torch.allclose(plain, full)
     torch.testing.assert_close(half, (plain + full) / 2)
+
+
+def test_the_discriminator_learns_alone_before_the_generator_feels_it():
+    config = tiny.vqgan(discriminator_start=2, adversarial_warmup=3, adversarial_ramp=1)
+    model = MODELS.build(config)
+    factors = [model.adversarial_factor(i) for i in range(7)]
+    assert factors == [0, 0, 0, 0, 0, 0.5, 1]
+    updates = [model.discriminator_update(i) for i in range(5)]
+    assert updates == [None, None, 0, 1, 2]
+    steps = tiny.adam(model)
+    steps.iteration = 2
+    logs = model.train_step(tiny.batch(), steps)
+    assert 'discriminator_loss' in logs and 'generator_loss' not in logs
+    assert steps['generator'].calls == steps['discriminator'].calls == 1
+
+
+def test_the_generator_waits_for_its_start():
+    model = MODELS.build(tiny.vqgan(generator_start=2))
+    before = snapshot(model, GENERATOR)
+    steps = tiny.adam(model)
+    for steps.iteration in (0, 1):
+        logs = model.train_step(tiny.batch(), steps)
+        assert 'discriminator_loss' in logs and 'total' not in logs
+    assert not moved(model, GENERATOR, before)
+    steps.iteration = 2
+    assert 'generator_loss' in model.train_step(tiny.batch(), steps)
+    assert moved(model, GENERATOR, before)
+
+
+def test_the_discriminator_minimises_its_regularizers_too():
+    penalties = {'r1': {'type': 'R1Penalty', 'every': 4}, 'lecam': {'type': 'LeCAM'}}
+    config = tiny.vqgan(discriminator_every=2, regularizers=penalties)
+    model = MODELS.build(config)
+    batch = tiny.batch()
+    fake = model(batch.image).image.detach()
+    loss = model.discriminator_loss(batch, fake, 4)
+    terms = [loss.logs[name] for name in ('discriminator_loss', 'r1', 'lecam')]
+    torch.testing.assert_close(loss.total.detach(), sum(terms))
+    steps, when = tiny.adam(model), []
+    for steps.iteration in range(18):
+        logs = model.train_step(batch, steps)
+        assert ('lecam' in logs) == (steps.iteration % 2 == 0)
+        if 'r1' in logs:
+            when.append(steps.iteration)
+    assert when == [0, 8, 16]  # each fourth update, and an update every second time
+
+
+def test_accuracies_are_the_shares_that_the_discriminator_tells_apart():
+    model = MODELS.build(tiny.vqgan())
+    batch = tiny.batch()
+    fake = model(batch.image).image.detach()
+    # In eval mode batch norms do not move between the passes.
+    model.eval()
+    logs = model.discriminator_loss(batch, fake).logs
+    real, unreal = model.discriminator(batch.image), model.discriminator(fake)
+    assert logs['accuracy_real'] == (real > 0).float().mean()
+    assert logs['accuracy_fake'] == (unreal < 0).float().mean()
+
+
+def test_both_gradients_behind_the_adaptive_weight_are_logged():
+    model = MODELS.build(tiny.vqgan())
+    logs = model.generator_loss(tiny.batch(), 1.0).logs
+    ratio = logs['reconstruction_gradient'] / (logs['adversarial_gradient'] + 1e-4)
+    torch.testing.assert_close(logs['adaptive_weight'], 0.8 * ratio)

@@ -9,7 +9,10 @@ from vq.models.losses import (
     HingeLoss,
     L1Loss,
     LPIPSLoss,
+    LeCAM,
     MSELoss,
+    NonSaturatingLoss,
+    R1Penalty,
     VanillaLoss,
 )
 from vq.models.quantizers import Quantizer, VectorQuantizer
@@ -28,9 +31,12 @@ __all__ = [
     'ImageTokenizer',
     'L1Loss',
     'LPIPSLoss',
+    'LeCAM',
     'MSELoss',
+    'NonSaturatingLoss',
     'PatchDiscriminator',
     'Quantizer',
+    'R1Penalty',
     'Reconstructor',
     'VanillaLoss',
     'VectorQuantizer',

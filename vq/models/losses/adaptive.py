@@ -1,5 +1,7 @@
 """The adaptive weight of VQGAN (https://arxiv.org/abs/2012.09841, eq. 7)."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,20 @@ from vq.registry import MODELS
 
 SCALE = 2.0**12  # a power of two: it changes no digit, but keeps fp16 from underflow
 EPS = 1e-4
-MAX_WEIGHT = 1e4
+
+
+class Balance(NamedTuple):
+    """How two losses were balanced: detached scalars.
+
+    Attributes:
+        weight: The factor of the second loss.
+        reconstruction_gradient: Norm of the first loss's gradient at the last weight.
+        generator_gradient: Norm of the second's, not weighted.
+    """
+
+    weight: Tensor
+    reconstruction_gradient: Tensor
+    generator_gradient: Tensor
 
 
 @MODELS.register_module()
@@ -17,17 +32,19 @@ class AdaptiveWeight(nn.Module):
     """Balances two losses by their gradients at the decoder's last weight.
 
     Args:
-        gain: Factor of the balanced weight; None gives the constant weight 1.
+        gain: Factor of the balanced weight.
+        max_weight: The ratio of the gradients' norms is cut off here.
     """
 
-    def __init__(self, *, gain: float | None = 0.8) -> None:
+    def __init__(self, *, gain: float = 0.8, max_weight: float = 1e4) -> None:
         super().__init__()
         self.gain = gain
+        self.max_weight = max_weight
 
     def forward(
         self, reconstruction_loss: Tensor, generator_loss: Tensor, last: Tensor
-    ) -> Tensor:
-        """Return gain * |d reconstruction / d last| / (|d generator / d last| + 1e-4).
+    ) -> Balance:
+        """Weigh by |d reconstruction / d last| / (|d generator / d last| + 1e-4).
 
         Args:
             reconstruction_loss: A scalar.
@@ -35,15 +52,13 @@ class AdaptiveWeight(nn.Module):
             last: The last weight that both depend on.
 
         Returns:
-            A detached scalar in [0, 1e4 gain].
+            Among others the weight, in [0, gain * max_weight].
         """
-        if self.gain is None:
-            return torch.ones_like(generator_loss.detach())
         reconstruction = self._gradient_norm(reconstruction_loss, last)
         generator = self._gradient_norm(generator_loss, last)
         ratio = reconstruction / (generator + EPS)
-        weight: Tensor = self.gain * ratio.clamp(0, MAX_WEIGHT)
-        return weight
+        weight = self.gain * ratio.clamp(0, self.max_weight)
+        return Balance(weight, reconstruction, generator)
 
     @staticmethod
     def _gradient_norm(loss: Tensor, last: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -55,6 +56,54 @@ class VanillaLoss(HingeLoss):
 
     def discriminator(self, logits_real: Tensor, logits_fake: Tensor) -> Tensor:
         """Return half of mean softplus(-D(real)) + mean softplus(D(fake))."""
-        real = functional.softplus(-at_least_float32(logits_real)).mean()
-        fake = functional.softplus(at_least_float32(logits_fake)).mean()
+        real, fake = _entropy(logits_real, 1.0), _entropy(logits_fake, 0.0)
         return self.discriminator_weight * (real + fake) / 2
+
+
+@MODELS.register_module()
+class NonSaturatingLoss(VanillaLoss):
+    """Cross entropies for both (https://arxiv.org/abs/1406.2661, section 3).
+
+    Args:
+        generator_weight: Factor of the generator's loss.
+        discriminator_weight: Factor of the discriminator's loss.
+        legacy_targets: Take the logits for the targets and the targets for the logits,
+            as LlamaGen's published code does. All gradients are then constant, and the
+            discriminator learns nothing from reconstructions: only for comparisons.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator_weight: float = 1.0,
+        discriminator_weight: float = 1.0,
+        legacy_targets: bool = False,
+    ) -> None:
+        super().__init__(
+            generator_weight=generator_weight, discriminator_weight=discriminator_weight
+        )
+        self.legacy_targets = legacy_targets
+
+    def generator(self, logits_fake: Tensor) -> Tensor:
+        """Return mean softplus(-D(fake)); logits of any shape."""
+        loss = _legacy_entropy if self.legacy_targets else _entropy
+        return self.generator_weight * loss(logits_fake, 1.0)
+
+    def discriminator(self, logits_real: Tensor, logits_fake: Tensor) -> Tensor:
+        """Return half of mean softplus(-D(real)) + mean softplus(D(fake))."""
+        loss = _legacy_entropy if self.legacy_targets else _entropy
+        halves = loss(logits_real, 1.0) + loss(logits_fake, 0.0)
+        return self.discriminator_weight * halves / 2
+
+
+def _entropy(logits: Tensor, target: float) -> Tensor:
+    """Return the mean cross entropy of logits of any shape with a constant target."""
+    logits = at_least_float32(logits)
+    targets = torch.full_like(logits, target)
+    return functional.binary_cross_entropy_with_logits(logits, targets)
+
+
+def _legacy_entropy(logits: Tensor, target: float) -> Tensor:
+    logits = at_least_float32(logits)
+    targets = torch.full_like(logits, target)
+    return functional.binary_cross_entropy_with_logits(targets, logits)
