@@ -15,7 +15,7 @@ from vq.models.losses import (
     R1Penalty,
     VanillaLoss,
 )
-from vq.models.quantizers import Quantizer, VectorQuantizer
+from vq.models.quantizers import GumbelQuantizer, Quantizer, VectorQuantizer
 from vq.models.reconstructor import Reconstructor
 from vq.models.tokenizer import ImageTokenizer
 from vq.models.vqgan import VQGAN
@@ -26,6 +26,7 @@ __all__ = [
     'Connector',
     'ConvDecoder',
     'ConvEncoder',
+    'GumbelQuantizer',
     'HingeLoss',
     'Identity',
     'ImageTokenizer',

@@ -37,7 +37,7 @@ class ImageTokenizer(nn.Module):
             [
                 ('encoder', None, getattr(self.encoder, 'out_dim', None)),
                 ('post_encode', connector.in_dim, connector.out_dim),
-                ('quantizer', self.quantizer.dim, self.quantizer.dim),
+                ('quantizer', self.quantizer.in_dim, self.quantizer.dim),
             ]
         )
 
@@ -47,7 +47,7 @@ class ImageTokenizer(nn.Module):
         return self.quantizer.codebook_size
 
     def encode(self, image: Tensor) -> Tensor:
-        """Map an image (b, 3, H, W) to its latent before quantizing, (b, d, h, w)."""
+        """Map an image (b, 3, H, W) to what is quantized, (b, in_dim, h, w)."""
         latent: Tensor = self.post_encode(self.encoder(image))
         return latent
 

@@ -21,21 +21,26 @@ class Quantizer(nn.Module, ABC):
 
     Args:
         codebook_size: Number of codes k.
-        dim: Channels d of a latent.
+        dim: Channels d of a quantized latent.
+        in_dim: Channels of the latent to be quantized; `dim` by default, as in most
+            families.
     """
 
-    def __init__(self, *, codebook_size: int, dim: int) -> None:
+    def __init__(
+        self, *, codebook_size: int, dim: int, in_dim: int | None = None
+    ) -> None:
         super().__init__()
         self.codebook_size = codebook_size
         self.dim = dim
+        self.in_dim = dim if in_dim is None else in_dim
 
     @abstractmethod
     def forward(self, latent: Tensor) -> Quantized:
-        """Quantize a latent (b, d, h, w), with the losses of training."""
+        """Quantize a latent (b, in_dim, h, w), with the losses of training."""
 
     @abstractmethod
     def latent_to_tokens(self, latent: Tensor) -> Tensor:
-        """Map a latent (b, d, h, w) to tokens (b, h, w), int64."""
+        """Map a latent (b, in_dim, h, w) to tokens (b, h, w), int64."""
 
     @abstractmethod
     def tokens_to_latent(self, tokens: Tensor) -> Tensor:
