@@ -1,0 +1,267 @@
+"""Which published files vq uses: where they come from and where they lie.
+
+Nothing here was downloaded when the table was written. A URL is marked with where it
+was read; a checksum is there only if the publisher put it in the file's name or URL, or
+if the same bytes lie in an installed package. The others are recorded at their first
+download (see checksums.py). Sizes in `about` are rounded.
+"""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+MB = 10**6  # bytes
+
+GITHUB = 'https://github.com'
+HUGGINGFACE = 'https://huggingface.co'
+HEIBOX = 'https://heibox.uni-heidelberg.de'
+TORCH = 'https://download.pytorch.org/models'
+OPENAI = 'https://openaipublic.azureedge.net/clip/models'
+META = 'https://dl.fbaipublicfiles.com'
+
+FULL_SHA256 = 64  # hex digits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One published file.
+
+    Args:
+        name: GROUP/NAME; the group is the word of tools/prepare_checkpoints.py.
+        file: Where it lies below `pretrained/`.
+        url: Where it is published.
+        licence: What the publisher says; empty where that was not found.
+        purpose: What vq uses it for.
+        sha256: All hex digits, or the first that are known; empty where none is.
+        size: Exact number of bytes; None where it is not known.
+        about: Rounded number of bytes; None where not even that is known.
+        default: Whether it comes with its group, without `--weights`.
+        package: An installed package and the path in it of the same bytes.
+    """
+
+    name: str
+    file: str
+    url: str
+    licence: str
+    purpose: str
+    sha256: str = ''
+    size: int | None = None
+    about: int | None = None
+    default: bool = True
+    package: tuple[str, str] | None = None
+
+    @property
+    def group(self) -> str:
+        """The word of tools/prepare_checkpoints.py that fetches it."""
+        return self.name.split('/')[0]
+
+    @property
+    def weights(self) -> str:
+        """What `--weights` calls it: the name without the group."""
+        return self.name.partition('/')[2]
+
+    @property
+    def command(self) -> str:
+        """What fetches it."""
+        weights = '' if self.default else f' --weights {self.weights}'
+        return f'python tools/prepare_checkpoints.py {self.group}{weights}'
+
+
+def _torchvision(weights: str, sha256: str, about: int, purpose: str) -> Entry:
+    # URLs: torchvision.models.*_Weights.DEFAULT.url; a test compares.
+    return Entry(
+        name=f'torchvision/{weights}',
+        file=f'torch/{weights}-{sha256}.pth',
+        url=f'{TORCH}/{weights}-{sha256}.pth',
+        licence='BSD-3-Clause',
+        purpose=purpose,
+        sha256=sha256,
+        about=about,
+    )
+
+
+def _clip(weights: str, sha256: str, *, default: bool) -> Entry:
+    # URLs: the table of open_clip 3.3, which a test compares.
+    return Entry(
+        name=f'clip/{weights}',
+        file=f'clip/{weights}.pt',
+        url=f'{OPENAI}/{sha256}/{weights}.pt',
+        licence='MIT',
+        purpose="teacher: OpenAI's CLIP",
+        sha256=sha256,
+        default=default,
+    )
+
+
+def _gpt2(file: str) -> Entry:
+    # URLs: the form of the hub; the files that transformers reads from a folder.
+    return Entry(
+        name=f'huggingface/gpt2-medium/{file}',
+        file=f'huggingface/gpt2-medium/{file}',
+        url=f'{HUGGINGFACE}/openai-community/gpt2-medium/resolve/main/{file}',
+        licence='MIT',
+        purpose='initial weights of a proposal network',
+    )
+
+
+def _taming(weights: str, share: str) -> list[Entry]:
+    # URLs: the shares in taming-transformers' README and what public scripts append.
+    def entry(name: str, suffix: str, path: str, purpose: str) -> Entry:
+        return Entry(
+            name=f'taming_transformers/{name}',
+            file=f'taming-transformers/vqgan_{weights}{suffix}',
+            url=f'{HEIBOX}/d/{share}/files/?p={path}&dl=1',
+            licence='MIT',
+            purpose=purpose,
+        )
+
+    return [
+        entry(weights, '.pth', '%2Fckpts%2Flast.ckpt', 'published VQGAN tokenizer'),
+        entry(f'{weights}.yaml', '.yaml', '%2Fconfigs%2Fmodel.yaml', 'its config'),
+    ]
+
+
+def _llamagen(weights: str, repository: str) -> Entry:
+    # URLs: LlamaGen's README.
+    return Entry(
+        name=f'llamagen/{weights}',
+        file=f'llamagen/{weights}.pt',
+        url=f'{HUGGINGFACE}/{repository}/resolve/main/{weights}.pt',
+        licence='MIT',
+        purpose="LlamaGen's tokenizer",
+    )
+
+
+def _beitv2(weights: str, sha256: str) -> Entry:
+    # URLs: BEiT v2's first release page, as other public scripts use it.
+    file = f'vqkd_encoder_base_decoder_{weights}'
+    return Entry(
+        name=f'beitv2/{weights}',
+        file=f'beitv2/{file}.pth',
+        url=f'{GITHUB}/addf400/files/releases/download/BEiT-v2/{file}-{sha256}.pth',
+        licence='MIT',
+        purpose='published VQ-KD tokenizer',
+        sha256=sha256,
+    )
+
+
+def _movqgan(weights: str) -> Entry:
+    # URLs: MoVQGAN's README.
+    return Entry(
+        name=f'movqgan/{weights}',
+        file=f'movqgan/movqgan_{weights}.ckpt',
+        url=f'{HUGGINGFACE}/ai-forever/MoVQGAN/resolve/main/movqgan_{weights}.ckpt',
+        licence='',
+        purpose='published MoVQGAN tokenizer',
+    )
+
+
+ENTRIES = [
+    Entry(
+        name='pytorch_fid/inception',
+        file='pytorch-fid/pt_inception-2015-12-05-6726825d.pth',
+        # pytorch_fid.inception.FID_WEIGHTS_URL; a test compares.
+        url=f'{GITHUB}/mseitzer/pytorch-fid/releases/download/fid_weights/'
+        'pt_inception-2015-12-05-6726825d.pth',
+        licence='Apache-2.0',
+        purpose='FID: the Inception network of pytorch-fid',
+        sha256='6726825d',
+        about=96 * MB,
+    ),
+    Entry(
+        name='inception/torch_fidelity',
+        file='torch-fidelity/weights-inception-2015-12-05-6726825d.pth',
+        # In the documentation of several metric packages.
+        url=f'{GITHUB}/toshas/torch-fidelity/releases/download/v0.2.0/'
+        'weights-inception-2015-12-05-6726825d.pth',
+        licence='Apache-2.0',
+        purpose='FID and Inception score: the network of torch-fidelity',
+        sha256='6726825d',
+        about=96 * MB,
+    ),
+    Entry(
+        name='lpips/vgg',
+        file='lpips/vgg.pth',
+        url=f'{HEIBOX}/f/607503859c864bc1b30b/?dl=1',
+        licence='BSD-2-Clause',
+        purpose='LPIPS: the linear heads on VGG16',
+        # Of lpips 0.1.4's copy, whose MD5 is the one public code expects of this URL.
+        sha256='a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868',
+        size=7289,
+        about=7289,
+        package=('lpips', 'weights/v0.1/vgg.pth'),
+    ),
+    _torchvision('vgg16', '397923af', 553 * MB, 'LPIPS: the trunk'),
+    _torchvision('vit_b_16', 'c867db91', 346 * MB, 'teacher: ViT-B/16, supervised'),
+    _torchvision('convnext_base', '6075fbad', 354 * MB, 'teacher: ConvNeXt-B'),
+    _beitv2('1x768x12_clip', 'd93179da'),
+    _beitv2('3x768x12_clip', 'd5036aa7'),
+    _beitv2('1x768x12_dino', '663c55d7'),
+    _clip(
+        'ViT-B-16',
+        '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f',
+        default=True,
+    ),
+    _clip(
+        'ViT-B-32',
+        '40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af',
+        default=False,
+    ),
+    _clip(
+        'ViT-L-14',
+        'b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836',
+        default=False,
+    ),
+    Entry(
+        name='dino/vitbase16',
+        file='dino/vitbase16.pth',
+        url=f'{META}/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth',
+        licence='Apache-2.0',
+        purpose='teacher: DINO ViT-B/16',
+    ),
+    Entry(
+        name='mae/vit_base',
+        file='mae/mae_pretrain_vit_base.pth',
+        url=f'{META}/mae/pretrain/mae_pretrain_vit_base.pth',
+        licence='CC-BY-NC-4.0',
+        purpose='teacher: MAE ViT-B/16',
+    ),
+    *map(_gpt2, ('config.json', 'generation_config.json', 'model.safetensors')),
+    *_taming('imagenet_f16_1024', '8088892a516d4e3baf92'),
+    *_taming('imagenet_f16_16384', 'a7530b09fed84f80a887'),
+    *_taming('gumbel_f8_8192', '2e5662443a6b4307b470'),
+    _llamagen('vq_ds16_c2i', 'FoundationVision/LlamaGen'),
+    _llamagen('vq_ds8_c2i', 'FoundationVision/LlamaGen'),
+    _llamagen('vq_ds16_t2i', 'peizesun/llamagen_t2i'),
+    *map(_movqgan, ('67M', '102M', '270M')),
+]
+
+TABLE = {entry.name: entry for entry in ENTRIES}
+
+# A group's entries also come with it: LPIPS is heads and a trunk.
+_SHARED = {'lpips': ('torchvision/vgg16',)}
+
+
+def groups() -> dict[str, list[Entry]]:
+    """Return the entries that each group's word fetches, `--weights` ones included."""
+    found: dict[str, list[Entry]] = {}
+    for entry in TABLE.values():
+        found.setdefault(entry.group, []).append(entry)
+    for group, names in _SHARED.items():
+        found[group] += [TABLE[name] for name in names]
+    return found
+
+
+def members(name: str) -> list[Entry]:
+    """Return the entry of this name, or path, or all below it; none if there is none.
+
+    `huggingface/gpt2-medium` is three files, `pretrained/dino/vitbase16.pth` is one.
+    """
+    file = name.removeprefix('pretrained/')
+    return [
+        entry
+        for entry in TABLE.values()
+        if entry.name == name
+        or entry.file == file
+        or PurePosixPath(entry.name).is_relative_to(name)
+        and name.count('/') > 0
+    ]
