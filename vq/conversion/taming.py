@@ -1,42 +1,72 @@
-"""Checkpoints of taming-transformers' VQModel, in our words.
+"""Checkpoints of taming-transformers' VQModel, EMAVQ and GumbelVQ, in our words.
 
-The code base of VQGAN (https://arxiv.org/abs/2012.09841).
+The code base of VQGAN (https://arxiv.org/abs/2012.09841). It counts the levels of the
+decoder from the highest resolution, we from the lowest.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-# What a key of the autoencoder turns into; `up` levels are counted the other way.
-_RULES = (
-    (r'^quantize\.embedding\.weight$', 'tokenizer.quantizer.codebook'),
-    (r'^quant_conv\.', 'tokenizer.post_encode.conv.'),
-    (r'^post_quant_conv\.', 'pre_decode.conv.'),
-    (r'^encoder\.', 'tokenizer.encoder.'),
-    (r'\.conv_in\.', '.stem.'),
-    (r'\.norm_out\.', '.norm.'),
-    (r'\.conv_out\.', '.head.'),
-    (r'\.mid\.block_(\d)\.', r'.mid.block\1.'),
-    (r'\.mid\.attn_1\.', '.mid.attention.'),
-    (r'\.down\.(\d+)\.', r'.levels.\1.'),
-    (r'\.block\.(\d+)\.', r'.blocks.\1.'),
-    (r'\.attn\.(\d+)\.', r'.attentions.\1.'),
-    (r'\.(down|up)sample\.conv\.', '.resample.conv.'),
-    (r'\.nin_shortcut\.', '.shortcut.'),
-    (r'\.q\.', '.query.'),
-    (r'\.k\.', '.key.'),
-    (r'\.v\.', '.value.'),
-    (r'\.proj_out\.', '.out.'),
+from vq.conversion.autoencoder import (
+    ATTENTION,
+    CODEBOOK,
+    CONNECTORS,
+    ENDS,
+    RESIDUAL,
+    lpips,
+    patch_depth,
+    patch_discriminator,
 )
-_PARTS = ('encoder.', 'decoder.', 'quantize.', 'quant_conv.', 'post_quant_conv.')
+from vq.conversion.rules import Dropped, Rule, Size, Table, nested
+
+_DOWN, _LEVEL = 'encoder.down.{level}.', 'tokenizer.encoder.levels.{level}.'
+_UP, _UP_LEVEL = 'decoder.up.{levels-1-level}.', 'decoder.levels.{level}.'
+_MID = 'tokenizer.encoder.mid.'
 _DISCRIMINATOR = 'loss.discriminator.main.'
-_PERCEPTUAL = 'loss.perceptual_loss.'  # LPIPS: frozen, we read it from its own files
+_NETWORK = (
+    *nested('encoder.', 'tokenizer.encoder.', ENDS),
+    *nested(f'{_DOWN}block.{{block}}.', f'{_LEVEL}blocks.{{block}}.', RESIDUAL),
+    *nested(f'{_DOWN}attn.{{block}}.', f'{_LEVEL}attentions.{{block}}.', ATTENTION),
+    *nested(_DOWN, _LEVEL, {'downsample.conv': 'resample.conv'}),
+    *nested('encoder.mid.block_{block}.', f'{_MID}block{{block}}.', RESIDUAL),
+    *nested('encoder.mid.attn_1.', f'{_MID}attention.', ATTENTION),
+    *nested('decoder.', 'decoder.', ENDS),
+    *nested(f'{_UP}block.{{block}}.', f'{_UP_LEVEL}blocks.{{block}}.', RESIDUAL),
+    *nested(f'{_UP}attn.{{block}}.', f'{_UP_LEVEL}attentions.{{block}}.', ATTENTION),
+    *nested(_UP, _UP_LEVEL, {'upsample.conv': 'resample.conv'}),
+    *nested('decoder.mid.block_{block}.', 'decoder.mid.block{block}.', RESIDUAL),
+    *nested('decoder.mid.attn_1.', 'decoder.mid.attention.', ATTENTION),
+    *CONNECTORS,
+    *patch_discriminator(_DISCRIMINATOR),
+)
+_SIZES = (
+    Size('levels', 'decoder.up.{levels-1}.', 'decoder.levels.{levels-1}.'),
+    patch_depth(_DISCRIMINATOR),
+)
+_STATISTICS = 'a statistic of training by moving averages; no image depends on it'
+_DROPPED = (
+    lpips('loss.perceptual_loss.'),
+    Dropped('quantize.embedding.cluster_size', _STATISTICS),
+    Dropped('quantize.embedding.embed_avg', _STATISTICS),
+    Dropped('quantize.used', 'numbers tokens anew; ours count the whole codebook'),
+    Dropped('colorize', 'colours of segmentation maps, for pictures in the log only'),
+)
+VQ = Table((*_NETWORK, CODEBOOK), _SIZES, _DROPPED)
+GUMBEL = Table(
+    (
+        *_NETWORK,
+        Rule('quantize.embed.weight', 'tokenizer.quantizer.codebook'),
+        Rule('quantize.proj.', 'tokenizer.quantizer.proj.'),
+    ),
+    _SIZES,
+    _DROPPED,
+)
 
 
 def convert(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Rename a state dict of VQModel to that of our VQGAN.
+    """Rename a state dict of VQModel, EMAVQ or GumbelVQ to that of our VQGAN.
 
     Args:
         weights: With or without the keys of the loss.
@@ -45,23 +75,16 @@ def convert(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]
         Our state dict, and the keys that have no place in it (those of LPIPS).
 
     Raises:
-        KeyError: There are keys that VQModel does not have; they are named.
+        ConversionError: There are keys that VQModel does not have; they are named.
     """
-    ups = [int(found[1]) for key in weights if (found := _up(key))]
-    layers = [_layer(key) for key in weights if key.startswith(_DISCRIMINATOR)]
-    converted, left_out, unknown = {}, [], []
-    for key, weight in weights.items():
-        if key.startswith(_PERCEPTUAL):
-            left_out.append(key)
-        elif key.startswith(_DISCRIMINATOR):
-            converted[_discriminator(key, last=max(layers))] = weight
-        elif key.startswith(_PARTS):
-            converted[_autoencoder(key, levels=max(ups, default=0) + 1)] = weight
-        else:
-            unknown.append(key)
-    if unknown:
-        raise KeyError(f'these keys are none of a VQModel: {unknown}')
-    return converted, left_out
+    renamed = table(weights).to_ours(weights)
+    return renamed.weights, list(renamed.dropped)
+
+
+def table(weights: Mapping[str, Tensor]) -> Table:
+    """Return the rules for weights of either side, by their quantizer."""
+    marks = ('quantize.proj.weight', 'tokenizer.quantizer.proj.weight')
+    return GUMBEL if any(mark in weights for mark in marks) else VQ
 
 
 def encoder_config(ddconfig: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,30 +119,3 @@ def _attention(ddconfig: Mapping[str, Any]) -> tuple[int, ...]:
     levels = range(len(ddconfig['ch_mult']))
     sides = [ddconfig['resolution'] // 2**level for level in levels]
     return tuple(i for i in levels if sides[i] in ddconfig['attn_resolutions'])
-
-
-def _up(key: str) -> re.Match[str] | None:
-    return re.match(r'decoder\.up\.(\d+)\.', key)
-
-
-def _autoencoder(key: str, *, levels: int) -> str:
-    if found := _up(key):
-        level = levels - 1 - int(found[1])
-        key = f'decoder.levels.{level}.{key[found.end() :]}'
-    for pattern, replacement in _RULES:
-        key = re.sub(pattern, replacement, key)
-    return key
-
-
-def _layer(key: str) -> int:
-    return int(key.removeprefix(_DISCRIMINATOR).split('.')[0])
-
-
-def _discriminator(key: str, *, last: int) -> str:
-    """Layers: 0 the stem, then convolution, norm, ReLU in turn from 2 on, the head."""
-    layer, name = _layer(key), key.rpartition('.')[2]
-    block, place = divmod(layer - 2, 3)
-    part = {0: 'stem', last: 'head'}.get(
-        layer, f'blocks.{block}.{"conv" if place == 0 else "norm"}'
-    )
-    return f'discriminator.{part}.{name}'
