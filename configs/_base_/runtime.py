@@ -2,6 +2,8 @@
 
 train_callbacks = dict(
     git=dict(type='GitCallback'),
+    codebook=dict(type='CodebookCallback', interval=500),
+    discriminator=dict(type='DiscriminatorCallback', interval=500),
     log=dict(type='LogCallback', interval=50),
     images=dict(type='ImagesCallback', interval=500),
     checkpoint=dict(type='CheckpointCallback', interval=10_000),

@@ -38,9 +38,12 @@ class Callback:
         """Act before an iteration; `runner.iteration` counts the completed ones."""
 
     def after_train_iter(
-        self, runner: Trainer, batch: Batch, logs: Mapping[str, Tensor]
+        self, runner: Trainer, batch: Batch, logs: dict[str, Tensor]
     ) -> None:
-        """Act after an iteration; `logs` are this rank's scalars, on the device."""
+        """Act after an iteration; `logs` are this rank's scalars, on the device.
+
+        What a callback adds to them those after it see, the log among them.
+        """
 
     def after_val_iter(
         self, runner: Runner, batch: Batch, output: Reconstruction | Quantized

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from vq.models.layers import at_least_float32, frozen
-from vq.models.losses import AdversarialLoss, Balance
+from vq.models.losses import AdversarialLoss, Balance, Regularizer
 from vq.models.reconstructor import Reconstructor
 from vq.registry import MODELS
 from vq.types import Batch, Loss, Optimizers, Reconstruction
@@ -169,7 +169,8 @@ class VQGAN(Reconstructor):
         terms = dict(
             discriminator_loss=self.adversarial_loss.discriminator(real, unreal)
         )
-        for name, regularizer in self.regularizers.items():
+        for name, module in self.regularizers.items():
+            regularizer = cast(Regularizer, module)
             if number % regularizer.every == 0:
                 terms[name] = regularizer(self.discriminator, image, real, unreal)
         logs = {name: term.detach() for name, term in terms.items()} | dict(

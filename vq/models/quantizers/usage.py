@@ -1,0 +1,55 @@
+"""How many codes of a codebook are used, and how evenly."""
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+
+def no_counts(codebook_size: int, device: torch.device) -> Tensor:
+    """Return zeros for `count_tokens` to add to, int64, (k + 1,).
+
+    The place after the last code is for tokens that have no code.
+    """
+    return torch.zeros(codebook_size + 1, dtype=torch.int64, device=device)
+
+
+def count_tokens(tokens: Tensor, counts: Tensor) -> None:
+    """Add tokens (b, h, w) to `counts` (k + 1,), in place, waiting for no device."""
+    k = len(counts) - 1
+    flat = rearrange(tokens, 'b h w -> (b h w)').long()
+    # Reported in `codebook_statistics`: to raise here would wait for the device.
+    flat = torch.where((flat < 0) | (flat >= k), k, flat)
+    # Not bincount, which waits for the device too, to learn the largest token.
+    counts.scatter_add_(0, flat, torch.ones_like(flat))
+
+
+def codebook_statistics(counts: Tensor) -> dict[str, float]:
+    """Describe how often each code was chosen.
+
+    Args:
+        counts: What `count_tokens` has counted, int64, (k + 1,).
+
+    Returns:
+        usage: Share of codes that were chosen at all, in [0, 1].
+        entropy: Of the tokens' distribution, in nats; at most ln k.
+        perplexity: exp(entropy): how many equally frequent codes would be as even.
+
+    Raises:
+        ValueError: There was no token, or there were tokens without a code.
+    """
+    if strays := int(counts[-1]):
+        raise ValueError(
+            f'{strays} tokens lie outside of the codebook: they must be >= 0 '
+            f'and < codebook_size={len(counts) - 1}'
+        )
+    counts = counts[:-1]
+    if not counts.any():
+        raise ValueError('there is no token whose code could be counted')
+    probabilities = counts.double() / counts.sum()
+    entropy = torch.special.entr(probabilities).sum()
+    usage = (counts > 0).double().mean()
+    return {
+        'usage': usage.item(),
+        'perplexity': entropy.exp().item(),
+        'entropy': entropy.item(),
+    }
