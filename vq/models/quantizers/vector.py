@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from vq.models.layers import at_least_float32, full_precision
 from vq.models.quantizers.base import Quantizer, straight_through
+from vq.models.quantizers.entropy import entropy_loss
 from vq.models.quantizers.search import Distance, nearest_code
 from vq.registry import MODELS
 from vq.types import Quantized
@@ -28,6 +29,13 @@ class VectorQuantizer(Quantizer):
         commitment_weight: Weight of the loss that moves latents to codes.
         legacy_beta: Swap the two weights, as the published VQGANs were trained:
             there 0.25 is the weight of the codebook loss.
+        entropy_weight: Weight of LlamaGen's loss that makes each choice sure and all
+            codes equally frequent, in training only; 0 leaves it out. See
+            `vq.models.quantizers.entropy` for what it costs.
+        entropy_temperature: Of the soft assignment that this loss looks at.
+
+    Raises:
+        ValueError: The distance is unknown, or the temperature is not positive.
     """
 
     def __init__(
@@ -40,16 +48,24 @@ class VectorQuantizer(Quantizer):
         codebook_weight: float = 1.0,
         commitment_weight: float = 0.25,
         legacy_beta: bool = False,
+        entropy_weight: float = 0.0,
+        entropy_temperature: float = 0.01,
     ) -> None:
         super().__init__(codebook_size=codebook_size, dim=dim)
         if distance not in ('l2', 'cosine'):
             raise ValueError(f"distance must be 'l2' or 'cosine', got {distance!r}")
+        if entropy_temperature <= 0:
+            raise ValueError(
+                f'entropy_temperature must be > 0, got {entropy_temperature}'
+            )
         if legacy_beta:
             codebook_weight, commitment_weight = commitment_weight, codebook_weight
         self.distance: Distance = distance
         self.normalize = normalize
         self.codebook_weight = codebook_weight
         self.commitment_weight = commitment_weight
+        self.entropy_weight = entropy_weight
+        self.entropy_temperature = entropy_temperature
         self.codebook = nn.Parameter(torch.empty(codebook_size, dim))
         self.reset_parameters()
 
@@ -71,6 +87,8 @@ class VectorQuantizer(Quantizer):
                 codebook_loss=self.codebook_weight * codebook_loss,
                 commitment_loss=self.commitment_weight * commitment_loss,
             )
+            if self.entropy_weight and self.training:
+                losses['entropy_loss'] = self.entropy_weight * self._entropy_loss(rows)
             quantized = straight_through(rows, codes)
         return Quantized(
             latent=rearrange(quantized, '(b h w) d -> b d h w', b=batch, h=height),
@@ -88,6 +106,12 @@ class VectorQuantizer(Quantizer):
         """Map tokens (b, h, w) to their quantized latent (b, d, h, w)."""
         codes = self._on_sphere(functional.embedding(tokens, self.codebook))
         return rearrange(codes, 'b h w d -> b d h w')
+
+    def _entropy_loss(self, rows: Tensor) -> Tensor:
+        codes = self._on_sphere(self.codebook)
+        if self.distance == 'cosine':
+            rows, codes = (functional.normalize(x, dim=-1) for x in (rows, codes))
+        return entropy_loss(rows, codes, temperature=self.entropy_temperature)
 
     def _search(self, rows: Tensor) -> Tensor:
         distance: Distance = 'cosine' if self.normalize else self.distance
