@@ -32,7 +32,11 @@ model = dict(
     discriminator=dict(type='PatchDiscriminator', depth=2, width=4, norm='none'),
     adversarial_loss=dict(type='HingeLoss'),
     adversarial_weight=dict(type='AdaptiveWeight', gain=0.8),
-    discriminator_start=2,
+    regularizers=dict(
+        r1=dict(type='R1Penalty', every=2), lecam=dict(type='LeCAM', weight=0.1)
+    ),
+    discriminator_start=1,
+    adversarial_warmup=1,
     adversarial_ramp=3,
 )
 train_dataset = dict(
@@ -76,6 +80,8 @@ iters = 12
 strategy = dict(type='DDPStrategy')
 train_callbacks = dict(
     ema=dict(type='EMACallback', decay=0.9),
+    codebook=dict(type='CodebookCallback', interval=5),
+    discriminator=dict(type='DiscriminatorCallback', interval=5),
     log=dict(type='LogCallback', interval=5),
     images=dict(type='ImagesCallback', interval=4, number=4),
     checkpoint=dict(type='CheckpointCallback', interval=3),
