@@ -128,36 +128,43 @@ def idle_discriminator(model, steps, batch, before):
     optimizer.step()
 
 
-def check_losses(logs, expected):
+def check_losses(logs, expected, tolerance):
     quantizer = logs['codebook_loss'] + logs['commitment_loss']
-    golden.close(quantizer, expected['opt0/log/quant_loss'], 0, 1e-9)
-    golden.close(logs['total'], expected['opt0/loss'], 0, 1e-9)
+    golden.close(quantizer, expected['opt0/log/quant_loss'], 0, tolerance)
+    golden.close(logs['total'], expected['opt0/loss'], 0, tolerance)
     for original, name in ADAPTED.items():
         if name in logs:
             key = 'opt1' if name.startswith(('disc', 'logits')) else 'opt0'
-            golden.close(logs[name], expected[f'{key}/log/{original}'], 0, 1e-9)
+            golden.close(logs[name], expected[f'{key}/log/{original}'], 0, tolerance)
+
+
+def alternate(case, dtype, tolerances):
+    """Do the case's alternating steps, compare their losses; return the model."""
+    expected = golden.under(case.outputs, f'f{torch.finfo(dtype).bits}/')
+    start = case.config['loss']['disc_start']
+    model = golden.taming_vqgan(
+        case, discriminator_start=start, discriminator_forward='repeated'
+    ).to(dtype)
+    steps = tiny.adam(model, lr=case.config['lr'])
+    for steps.iteration in range(case.config['steps']):
+        batch = golden.images(case.inputs['x'][steps.iteration].to(dtype))
+        with torch.no_grad():
+            before = model(batch.image).image
+        logs = model.train_step(batch, steps)
+        tolerance = tolerances[min(steps.iteration, len(tolerances) - 1)]
+        check_losses(logs, golden.under(expected, f'step{steps.iteration}/'), tolerance)
+        if steps.iteration < start:
+            idle_discriminator(model, steps, batch, before)
+        else:
+            assert 'discriminator_loss' in logs
+    return model
 
 
 @cases('01b_')
 def test_alternating_steps_in_float64(path):
     case = golden.Case(path)
     expected = golden.under(case.outputs, 'f64/')
-    start = case.config['loss']['disc_start']
-    model = golden.taming_vqgan(
-        case, discriminator_start=start, discriminator_forward='repeated'
-    )
-    model.double()
-    steps = tiny.adam(model, lr=case.config['lr'])
-    for steps.iteration in range(case.config['steps']):
-        batch = golden.images(case.inputs['x'][steps.iteration].double())
-        with torch.no_grad():
-            before = model(batch.image).image
-        logs = model.train_step(batch, steps)
-        check_losses(logs, golden.under(expected, f'step{steps.iteration}/'))
-        if steps.iteration < start:
-            idle_discriminator(model, steps, batch, before)
-        else:
-            assert 'discriminator_loss' in logs
+    model = alternate(case, torch.float64, [1e-9])
     state, final = model.state_dict(), golden.under(expected, 'final/')
     for key, name in renamed(case, '', final):
         golden.close(state[name], final[key], 0, 1e-6)
@@ -165,6 +172,12 @@ def test_alternating_steps_in_float64(path):
     with torch.no_grad():
         image = model(case.inputs['x'][0].double()).image
     golden.close(image, expected['after/dec_eval_of_step0_batch'], 0, 1e-6)
+
+
+@cases('01b_')
+def test_losses_of_alternating_steps_in_float32(path):
+    # Adam turns rounding noise into steps of full size, so later losses drift.
+    alternate(golden.Case(path), torch.float32, [1e-4, 1e-2])
 
 
 @cases('01a_')
