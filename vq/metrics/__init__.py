@@ -3,5 +3,6 @@
 from vq.metrics.base import Metric
 from vq.metrics.codebook import CodebookMetric
 from vq.metrics.image import L1, MSE, PSNR, SSIM
+from vq.metrics.perceptual import LPIPSMetric
 
-__all__ = ['L1', 'MSE', 'PSNR', 'SSIM', 'CodebookMetric', 'Metric']
+__all__ = ['L1', 'MSE', 'PSNR', 'SSIM', 'CodebookMetric', 'LPIPSMetric', 'Metric']

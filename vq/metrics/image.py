@@ -110,16 +110,21 @@ class ImageMetric(Metric):
         self._count = 0
 
     def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
-        prediction = to_uint8(reconstruction.image).double() / 255
-        target = batch.original_image.double() / 255
-        values = self._per_image(prediction, target)
+        values = self._per_image(*self._pictures(batch, reconstruction))
         total = values.sum()
         self._total = total if self._total is None else self._total + total
         self._count += len(values)
 
+    def _pictures(
+        self, batch: Batch, reconstruction: Reconstruction
+    ) -> tuple[Tensor, Tensor]:
+        """Return what is compared: pictures in [0, 1], float64, (b, 3, h, w) each."""
+        prediction = to_uint8(reconstruction.image).double() / 255
+        return prediction, batch.original_image.double() / 255
+
     @abstractmethod
     def _per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compare pictures in [0, 1], float64, (b, 3, h, w) twice -> (b,)."""
+        """Compare `_pictures`, (b, 3, h, w) twice -> float64, (b,)."""
 
     def compute(self) -> float:
         """Return the mean over all images of all ranks.

@@ -8,11 +8,12 @@ from vq.models.losses import (
     AdaptiveWeight,
     HingeLoss,
     L1Loss,
-    LPIPSLoss,
     LeCAM,
+    LPIPSLoss,
     MSELoss,
     NonSaturatingLoss,
     R1Penalty,
+    SmoothL1Loss,
     VanillaLoss,
 )
 from vq.models.quantizers import GumbelQuantizer, Quantizer, VectorQuantizer
@@ -39,6 +40,7 @@ __all__ = [
     'Quantizer',
     'R1Penalty',
     'Reconstructor',
+    'SmoothL1Loss',
     'VanillaLoss',
     'VectorQuantizer',
 ]

@@ -8,7 +8,7 @@ from vq.models.losses.adversarial import (
     VanillaLoss,
 )
 from vq.models.losses.perceptual import LPIPS, LPIPSLoss
-from vq.models.losses.reconstruction import L1Loss, MSELoss
+from vq.models.losses.reconstruction import L1Loss, MSELoss, SmoothL1Loss
 from vq.models.losses.regularizers import LeCAM, R1Penalty, Regularizer
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     'NonSaturatingLoss',
     'R1Penalty',
     'Regularizer',
+    'SmoothL1Loss',
     'VanillaLoss',
 ]
