@@ -5,10 +5,13 @@ decoder from the highest resolution, we from the lowest.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from vq.conversion import structure
 from vq.conversion.autoencoder import (
     ATTENTION,
     CODEBOOK,
@@ -19,7 +22,9 @@ from vq.conversion.autoencoder import (
     patch_depth,
     patch_discriminator,
 )
+from vq.conversion.family import AutoencoderFamily, mirror_obstacles
 from vq.conversion.rules import Dropped, Rule, Size, Table, nested
+from vq.conversion.yaml import dump
 
 _DOWN, _LEVEL = 'encoder.down.{level}.', 'tokenizer.encoder.levels.{level}.'
 _UP, _UP_LEVEL = 'decoder.up.{levels-1-level}.', 'decoder.levels.{level}.'
@@ -63,6 +68,62 @@ GUMBEL = Table(
     _SIZES,
     _DROPPED,
 )
+
+
+class Taming(AutoencoderFamily):
+    """VQModel, EMAVQ and GumbelVQ of taming-transformers, of any ddconfig."""
+
+    name = 'taming'
+    file = 'model.ckpt'
+
+    def table(self, weights: Mapping[str, Tensor]) -> Table:
+        """Choose by the quantizer."""
+        return table(weights)
+
+    def training(self, **options: Any) -> dict[str, Any]:
+        """Return the losses of the published configs; beta as published."""
+        return dict(
+            quantizer=dict(legacy_beta=True),
+            gumbel=dict(kl_weight=1e-8),  # GumbelVQ's default
+            reconstruction_losses=dict(
+                l1_loss=dict(type='L1Loss'), lpips_loss=dict(type='LPIPSLoss')
+            ),
+            adversarial_loss=dict(type='HingeLoss'),
+            adversarial_weight=dict(type='AdaptiveWeight', gain=0.8),
+        )
+
+    def quantizer_obstacle(self, quantizer: nn.Module) -> str:
+        """Hold a plain VectorQuantizer or a GumbelQuantizer."""
+        kind = type(quantizer).__name__
+        if kind == 'GumbelQuantizer':
+            return ''
+        if kind != 'VectorQuantizer':
+            return f'{kind} is neither VectorQuantizer nor GumbelQuantizer'
+        if quantizer.normalize or quantizer.distance != 'l2':
+            return 'VectorQuantizer with other distances than the squared one'
+        return ''
+
+    def layout_obstacles(
+        self, encoder: Mapping[str, Any], decoder: Mapping[str, Any]
+    ) -> list[str]:
+        """Hold a decoder that is the encoder reversed."""
+        keys = ('width', 'width_mults', 'depth', 'attention', 'latent_dim')
+        return mirror_obstacles(encoder, decoder, keys=keys)
+
+    def write(
+        self,
+        path: Path,
+        weights: Mapping[str, Tensor],
+        model: nn.Module,
+        *,
+        image_size: int,
+    ) -> list[Path]:
+        """Write {'state_dict': ...}, and model.yaml beside it."""
+        torch.save({'state_dict': dict(weights)}, path)
+        settings = path.with_name('model.yaml')
+        config = _yaml(model.state_dict(), image_size=image_size)
+        settings.write_text('\n'.join(dump(config)) + '\n', encoding='utf-8')
+        return [path, settings]
 
 
 def convert(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
@@ -119,3 +180,53 @@ def _attention(ddconfig: Mapping[str, Any]) -> tuple[int, ...]:
     levels = range(len(ddconfig['ch_mult']))
     sides = [ddconfig['resolution'] // 2**level for level in levels]
     return tuple(i for i in levels if sides[i] in ddconfig['attn_resolutions'])
+
+
+def _yaml(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
+    """Return the settings that taming-transformers builds this network from."""
+    encoder = structure.encoder_config(ours)
+    codebook = ours[f'{structure.QUANTIZER}codebook']
+    gumbel = f'{structure.QUANTIZER}proj.weight' in ours
+    parameters: dict[str, Any] = dict(
+        embed_dim=codebook.shape[1],
+        n_embed=codebook.shape[0],
+        ddconfig=dict(
+            double_z=False,
+            z_channels=encoder['latent_dim'],
+            resolution=image_size,
+            in_channels=encoder['in_dim'],
+            out_ch=ours['decoder.head.weight'].shape[0],
+            ch=encoder['width'],
+            ch_mult=list(encoder['width_mults']),
+            num_res_blocks=encoder['depth'],
+            attn_resolutions=[image_size // 2**i for i in encoder['attention']],
+            dropout=0.0,
+        ),
+        lossconfig=_loss(structure.discriminator_config(ours)),
+    )
+    if gumbel:
+        parameters['temperature_scheduler_config'] = dict(
+            target='taming.lr_scheduler.LambdaWarmUpCosineScheduler',
+            params=dict(
+                warm_up_steps=0, max_decay_steps=1, lr_start=1.0, lr_max=1.0, lr_min=1.0
+            ),
+        )
+    kind = 'GumbelVQ' if gumbel else 'VQModel'
+    return {'model': dict(target=f'taming.models.vqgan.{kind}', params=parameters)}
+
+
+def _loss(discriminator: Mapping[str, Any] | None) -> dict[str, Any]:
+    module = 'taming.modules.losses.vqperceptual'
+    if discriminator is None or discriminator['norm'] not in ('batch', 'act'):
+        return dict(target=f'{module}.DummyLoss')
+    return dict(
+        target=f'{module}.VQLPIPSWithDiscriminator',
+        params=dict(
+            disc_conditional=False,
+            disc_in_channels=discriminator['in_dim'],
+            disc_start=0,
+            disc_num_layers=discriminator['depth'],
+            disc_ndf=discriminator['width'],
+            use_actnorm=discriminator['norm'] == 'act',
+        ),
+    )

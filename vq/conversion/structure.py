@@ -1,0 +1,204 @@
+"""What a state dict of ours says about its network: a config from names and shapes."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vq.conversion.rules import ConversionError, listed
+from vq.models.layers import NORM_GROUPS
+from vq.registry import MODELS
+
+Weights = Mapping[str, Tensor]
+ENCODER = 'tokenizer.encoder.'
+DECODER = 'decoder.'
+QUANTIZER = 'tokenizer.quantizer.'
+DISCRIMINATOR = 'discriminator.'
+
+
+def vqgan_config(
+    weights: Weights,
+    *,
+    norm_groups: int = NORM_GROUPS,
+    quantizer: Mapping[str, Any] | None = None,
+    **training: Any,
+) -> dict[str, Any]:
+    """Return the config of the VQGAN that has these weights.
+
+    Args:
+        weights: By our names.
+        norm_groups: Groups of the normalisations, which no shape tells.
+        quantizer: Arguments of the quantizer that no shape tells.
+        training: Arguments of VQGAN that only training needs. Those of a discriminator
+            are left out where the weights have none.
+
+    Raises:
+        ConversionError: Weights are missing, or widths are no multiples of the first.
+    """
+    encoder = encoder_config(weights, norm_groups=norm_groups)
+    decoder = decoder_config(weights, width=encoder['width'], norm_groups=norm_groups)
+    config = dict(
+        type='VQGAN',
+        tokenizer=dict(
+            type='ImageTokenizer',
+            encoder=encoder,
+            post_encode=_connector(weights, 'tokenizer.post_encode.'),
+            quantizer=_quantizer_config(weights) | dict(quantizer or {}),
+        ),
+        pre_decode=_connector(weights, 'pre_decode.'),
+        decoder=decoder,
+        reconstruction_losses=training.pop('reconstruction_losses', {}),
+        discriminator=discriminator_config(weights),
+    )
+    return config | (training if config['discriminator'] else {})
+
+
+def encoder_config(
+    weights: Weights, *, norm_groups: int = NORM_GROUPS
+) -> dict[str, Any]:
+    """Return the config of the ConvEncoder that has these weights."""
+    width, in_dim = shape(weights, f'{ENCODER}stem.weight')[:2]
+    dims = level_dims(weights, ENCODER)
+    return dict(
+        type='ConvEncoder',
+        in_dim=in_dim,
+        width=width,
+        width_mults=_multiples(dims, width),
+        **_levels(weights, ENCODER),
+        latent_dim=shape(weights, f'{ENCODER}head.weight')[0],
+        norm_groups=norm_groups,
+    )
+
+
+def decoder_config(
+    weights: Weights, *, width: int, norm_groups: int = NORM_GROUPS
+) -> dict[str, Any]:
+    """Return the config of the ConvDecoder that has these weights.
+
+    Args:
+        weights: By our names.
+        width: The encoder's, which is the decoder's too where its widths allow it.
+        norm_groups: Groups of the normalisations.
+    """
+    dims = level_dims(weights, DECODER)
+    if any(dim % width for dim in dims):
+        width = math.gcd(*dims)
+    return dict(
+        type='ConvDecoder',
+        out_dim=shape(weights, f'{DECODER}head.weight')[0],
+        width=width,
+        width_mults=_multiples(dims, width),
+        **_levels(weights, DECODER),
+        latent_dim=shape(weights, f'{DECODER}stem.weight')[1],
+        norm_groups=norm_groups,
+    )
+
+
+def discriminator_config(weights: Weights) -> dict[str, Any] | None:
+    """Return the config of the PatchDiscriminator in the weights, if there is one."""
+    keys = [key for key in weights if key.startswith(DISCRIMINATOR)]
+    if not keys:
+        return None
+    width, in_dim = shape(weights, f'{DISCRIMINATOR}stem.weight')[:2]
+    norms = {'norm.running_mean': 'batch', 'norm.loc': 'act'}
+    found = (name for end, name in norms.items() if any(k.endswith(end) for k in keys))
+    return dict(
+        type='PatchDiscriminator',
+        depth=count(weights, f'{DISCRIMINATOR}blocks.'),
+        width=width,
+        norm=next(found, 'none'),
+        in_dim=in_dim,
+    )
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """Build a model on the meta device: names and shapes without memory."""
+    with torch.device('meta'):
+        model: nn.Module = MODELS.build(config)
+    return model
+
+
+def check_whole(weights: Weights, config: Mapping[str, Any]) -> None:
+    """Check that weights are exactly those of the network of a config.
+
+    Raises:
+        ConversionError: Some are missing, too many, or of another shape; all are named.
+    """
+    own = build(dict(config, reconstruction_losses={})).state_dict()
+    found = {
+        'missing': [key for key in own if key not in weights],
+        'too many': [key for key in weights if key not in own],
+        'of another shape': [
+            f'{key} {tuple(weights[key].shape)} for {tuple(value.shape)}'
+            for key, value in own.items()
+            if key in weights and weights[key].shape != value.shape
+        ],
+    }
+    wrong = [f'{kind}: {listed(keys)}' for kind, keys in found.items() if keys]
+    if wrong:
+        raise ConversionError('the weights are no whole network; ' + '; '.join(wrong))
+
+
+def shape(weights: Weights, key: str) -> tuple[int, ...]:
+    """Return the shape of a weight.
+
+    Raises:
+        ConversionError: It is missing.
+    """
+    if key not in weights:
+        raise ConversionError(f'the weights are no whole network; missing: {key}')
+    return tuple(weights[key].shape)
+
+
+def count(weights: Iterable[str], prefix: str) -> int:
+    """Return one more than the highest number that follows a prefix, or 0."""
+    pattern = re.compile(re.escape(prefix) + r'(\d+)\.')
+    return max(
+        (int(m[1]) + 1 for key in weights if (m := pattern.match(key))), default=0
+    )
+
+
+def level_dims(weights: Weights, part: str) -> list[int]:
+    """Return the channels of each level of an encoder or decoder, as it counts them."""
+    return [
+        shape(weights, f'{part}levels.{level}.blocks.0.conv2.weight')[0]
+        for level in range(count(weights, f'{part}levels.'))
+    ]
+
+
+def _levels(weights: Weights, part: str) -> dict[str, Any]:
+    levels = range(count(weights, f'{part}levels.'))
+    return dict(
+        depth=max(count(weights, f'{part}levels.{level}.blocks.') for level in levels),
+        attention=tuple(
+            level
+            for level in levels
+            if count(weights, f'{part}levels.{level}.attentions.')
+        ),
+        refine=any(key.startswith(f'{part}mid.') for key in weights),
+    )
+
+
+def _multiples(dims: list[int], width: int) -> tuple[int, ...]:
+    if not dims or any(dim % width for dim in dims):
+        raise ConversionError(
+            f'our levels are whole multiples of the first, {width}; these are {dims}'
+        )
+    return tuple(dim // width for dim in dims)
+
+
+def _connector(weights: Weights, part: str) -> dict[str, Any]:
+    out_dim, in_dim = shape(weights, f'{part}conv.weight')[:2]
+    return dict(type='Connector', in_dim=in_dim, out_dim=out_dim)
+
+
+def _quantizer_config(weights: Weights) -> dict[str, Any]:
+    codebook_size, dim = shape(weights, f'{QUANTIZER}codebook')
+    sizes = dict(codebook_size=codebook_size, dim=dim)
+    if f'{QUANTIZER}proj.weight' not in weights:
+        return dict(type='VectorQuantizer', **sizes)
+    in_dim = shape(weights, f'{QUANTIZER}proj.weight')[1]
+    return dict(type='GumbelQuantizer', **sizes, in_dim=in_dim)
