@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vq import paths
-from vq.pretrained.table import MB, TABLE, Entry, members
+from vq.pretrained.progress import human
+from vq.pretrained.table import TABLE, Entry, members
 
 __all__ = ['TABLE', 'Entry', 'MissingWeightsError', 'find', 'load']
 
@@ -19,7 +20,7 @@ class MissingWeightsError(FileNotFoundError):
     """A published file is not there; says what to run."""
 
     def __init__(self, entry: Entry, path: Path) -> None:
-        size = '' if entry.about is None else f', {-(-entry.about // MB)} MB,'
+        size = '' if entry.about is None else f', {human(entry.about)},'
         super().__init__(f'{path}{size} is missing; run: {entry.command}')
         self.entry = entry
         self.path = path

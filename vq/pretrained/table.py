@@ -1,8 +1,9 @@
 """Which published files vq uses: where they come from and where they lie.
 
-Nothing here was downloaded when the table was written. A URL is marked with where it
-was read; a checksum is there only if the publisher put it in the file's name or URL, or
-if the same bytes lie in an installed package. The others are recorded at their first
+Nothing here was downloaded when the table was written. A comment says where a URL was
+read. A checksum is there only if its first digits are in the file's published name or
+URL, or if the same bytes lie in an installed package; where it is longer than the
+name's, several public scripts agree on it. The others are recorded at their first
 download (see checksums.py). Sizes in `about` are rounded.
 """
 
@@ -19,6 +20,10 @@ OPENAI = 'https://openaipublic.azureedge.net/clip/models'
 META = 'https://dl.fbaipublicfiles.com'
 
 FULL_SHA256 = 64  # hex digits
+
+# Two projects publish the same bytes under two names.
+INCEPTION = '6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2'
+VGG16 = '397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +73,11 @@ class Entry:
 
 def _torchvision(weights: str, sha256: str, about: int, purpose: str) -> Entry:
     # URLs: torchvision.models.*_Weights.DEFAULT.url; a test compares.
+    file = f'{weights}-{sha256[:8]}.pth'
     return Entry(
         name=f'torchvision/{weights}',
-        file=f'torch/{weights}-{sha256}.pth',
-        url=f'{TORCH}/{weights}-{sha256}.pth',
+        file=f'torch/{file}',
+        url=f'{TORCH}/{file}',
         licence='BSD-3-Clause',
         purpose=purpose,
         sha256=sha256,
@@ -79,7 +85,7 @@ def _torchvision(weights: str, sha256: str, about: int, purpose: str) -> Entry:
     )
 
 
-def _clip(weights: str, sha256: str, *, default: bool) -> Entry:
+def _clip(weights: str, sha256: str, about: int, *, default: bool = False) -> Entry:
     # URLs: the table of open_clip 3.3, which a test compares.
     return Entry(
         name=f'clip/{weights}',
@@ -88,6 +94,7 @@ def _clip(weights: str, sha256: str, *, default: bool) -> Entry:
         licence='MIT',
         purpose="teacher: OpenAI's CLIP",
         sha256=sha256,
+        about=about,
         default=default,
     )
 
@@ -164,7 +171,7 @@ ENTRIES = [
         'pt_inception-2015-12-05-6726825d.pth',
         licence='Apache-2.0',
         purpose='FID: the Inception network of pytorch-fid',
-        sha256='6726825d',
+        sha256=INCEPTION,
         about=96 * MB,
     ),
     Entry(
@@ -175,7 +182,7 @@ ENTRIES = [
         'weights-inception-2015-12-05-6726825d.pth',
         licence='Apache-2.0',
         purpose='FID and Inception score: the network of torch-fidelity',
-        sha256='6726825d',
+        sha256=INCEPTION,
         about=96 * MB,
     ),
     Entry(
@@ -190,7 +197,7 @@ ENTRIES = [
         about=7289,
         package=('lpips', 'weights/v0.1/vgg.pth'),
     ),
-    _torchvision('vgg16', '397923af', 553 * MB, 'LPIPS: the trunk'),
+    _torchvision('vgg16', VGG16, 553 * MB, 'LPIPS: the trunk'),
     _torchvision('vit_b_16', 'c867db91', 346 * MB, 'teacher: ViT-B/16, supervised'),
     _torchvision('convnext_base', '6075fbad', 354 * MB, 'teacher: ConvNeXt-B'),
     _beitv2('1x768x12_clip', 'd93179da'),
@@ -199,17 +206,18 @@ ENTRIES = [
     _clip(
         'ViT-B-16',
         '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f',
+        351 * MB,
         default=True,
     ),
     _clip(
         'ViT-B-32',
         '40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af',
-        default=False,
+        354 * MB,
     ),
     _clip(
         'ViT-L-14',
         'b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836',
-        default=False,
+        933 * MB,
     ),
     Entry(
         name='dino/vitbase16',
@@ -217,6 +225,7 @@ ENTRIES = [
         url=f'{META}/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth',
         licence='Apache-2.0',
         purpose='teacher: DINO ViT-B/16',
+        about=343 * MB,
     ),
     Entry(
         name='mae/vit_base',
@@ -224,6 +233,7 @@ ENTRIES = [
         url=f'{META}/mae/pretrain/mae_pretrain_vit_base.pth',
         licence='CC-BY-NC-4.0',
         purpose='teacher: MAE ViT-B/16',
+        about=343 * MB,
     ),
     *map(_gpt2, ('config.json', 'generation_config.json', 'model.safetensors')),
     *_taming('imagenet_f16_1024', '8088892a516d4e3baf92'),
