@@ -58,14 +58,28 @@ def write_weights(stem: Path, state: Mapping[str, Tensor]) -> None:
     save_file(plain, stem.with_suffix('.safetensors'))
 
 
+def is_safetensors(path: Path) -> bool:
+    """Tell by its first bytes whether a file is one of safetensors, whatever its name.
+
+    It begins with the length of its header in eight bytes, and the header with a brace;
+    the files of torch.save begin with the marks of a zip archive or of a pickle.
+    """
+    with path.open('rb') as file:
+        head = file.read(9)
+    length = int.from_bytes(head[:8], 'little')
+    return head[8:] == b'{' and length <= path.stat().st_size - 8
+
+
 def read_file(path: Path) -> Any:
-    """Return what a .pth or .safetensors file holds, on the CPU, executing nothing.
+    """Return what a file of torch.save or safetensors holds, on the CPU.
+
+    The content tells which it is, not the name. Nothing is executed.
 
     Raises:
         CheckpointError: The file is damaged, or holds more than plain tensors.
     """
     try:
-        if path.suffix == '.safetensors':
+        if is_safetensors(path):
             return load_file(path)
         return torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError:
