@@ -229,3 +229,18 @@ def test_both_gradients_behind_the_adaptive_weight_are_logged():
     logs = model.generator_loss(tiny.batch(), 1.0).logs
     ratio = logs['reconstruction_gradient'] / (logs['adversarial_gradient'] + 1e-4)
     torch.testing.assert_close(logs['adaptive_weight'], 0.8 * ratio)
+
+
+def test_a_reconstruction_that_is_not_finite_leaves_no_trace_in_the_discriminator():
+    model = MODELS.build(tiny.vqgan(regularizers={'lecam': {'type': 'LeCAM'}}))
+    batch = tiny.batch()
+    statistics = [
+        buffer for buffer in model.discriminator.buffers() if buffer.is_floating_point()
+    ]
+    model.discriminator_loss(batch, model(batch.image).image.detach())
+    model.decoder.last_parameter.data[0, 0, 0, 0] = torch.inf
+    loss = model.generator_loss(batch, 1.0)
+    fake = loss.reconstruction.image.detach()
+    assert not fake.isfinite().all() and not loss.total.isfinite()
+    assert not model.discriminator_loss(batch, fake).total.isfinite()
+    assert statistics and all(buffer.isfinite().all() for buffer in statistics)

@@ -142,7 +142,7 @@ class VQGAN(Reconstructor):
         if adversarial_factor > 0:
             pixels = [losses[name] for name in self.reconstruction_losses]
             weighted, adversarial_logs = self._adversarial(
-                reconstruction.image, torch.stack(pixels).sum()
+                _seen(reconstruction.image, image), torch.stack(pixels).sum()
             )
             total = total + adversarial_factor * weighted
             logs |= adversarial_logs
@@ -165,10 +165,11 @@ class VQGAN(Reconstructor):
             with torch.no_grad():
                 fake = self(image).image
         real: Tensor = at_least_float32(self.discriminator(image))
-        unreal: Tensor = at_least_float32(self.discriminator(fake))
-        terms = dict(
-            discriminator_loss=self.adversarial_loss.discriminator(real, unreal)
-        )
+        unreal: Tensor = at_least_float32(self.discriminator(_seen(fake, image)))
+        loss = self.adversarial_loss.discriminator(real, unreal)
+        # What is seen instead of a bad reconstruction must not be learnt from.
+        loss = torch.where(fake.isfinite().all(), loss, torch.nan)
+        terms = dict(discriminator_loss=loss)
         for name, module in self.regularizers.items():
             regularizer = cast(Regularizer, module)
             if number % regularizer.every == 0:
@@ -199,6 +200,14 @@ class VQGAN(Reconstructor):
             adversarial_gradient=balance.generator_gradient,
         )
         return balance.weight * loss, logs
+
+
+def _seen(fake: Tensor, image: Tensor) -> Tensor:
+    """Return `fake`, or if it is not finite `image`; both (b, 3, h, w).
+
+    A discriminator's normalisation would never forget numbers that are not finite.
+    """
+    return torch.where(fake.isfinite().all(), fake, image)
 
 
 def _build(part: Part | None) -> Any:
