@@ -1,5 +1,7 @@
 """R1 and LeCAM against their formulas, and what they leave alone."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -51,6 +53,21 @@ def test_r1_works_without_gradients_around_it_and_under_autocast():
     with torch.autocast('cpu', torch.bfloat16), torch.no_grad():
         other = R1Penalty()(discriminator, image, image, image)
     torch.testing.assert_close(other, plain)
+
+
+def test_r1_works_with_a_compiled_discriminator():
+    torch.manual_seed(0)
+    discriminator = PatchDiscriminator(depth=2, width=4)
+    compiled = copy.deepcopy(discriminator)
+    compiled.compile(backend='aot_eager')
+    image = torch.randn(2, 3, 16, 16)
+    for each in (discriminator, compiled):
+        R1Penalty()(each, image, image, image).backward()
+    pairs = zip(discriminator.parameters(), compiled.parameters(), strict=True)
+    for one, other in pairs:
+        if one.grad is not None:
+            torch.testing.assert_close(other.grad, one.grad)
+    assert discriminator.stem.weight.grad.any()
 
 
 def lecam(regularizer, real, fake):

@@ -72,7 +72,9 @@ class R1Penalty(nn.Module):
         # no statistics of a normalisation.
         discriminator.eval()
         try:
-            with full_precision(image), torch.enable_grad():
+            # torch.compile cannot differentiate twice.
+            eager = torch.compiler.set_stance('force_eager')
+            with eager, full_precision(image), torch.enable_grad():
                 logits: Tensor = discriminator(image)
                 (gradient,) = torch.autograd.grad(
                     logits.sum(), image, create_graph=True
