@@ -1,13 +1,18 @@
 """The config fragments of data sets and augmentations build what they say."""
 
 import ast
+import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from vq import dry_run
+from vq.config import check
 from vq.datasets import SyntheticDataset
+from vq.registry import DATASETS
+from vq.runners.base import build_dataset
 from vq.types import Sample
 
 BASE = Path(__file__).parents[2] / 'configs' / '_base_'
@@ -50,9 +55,59 @@ def test_recipes_build_and_give_square_images(name: str) -> None:
         assert sample.original_image.dtype == torch.uint8
 
 
-@pytest.mark.parametrize('name', ['imagenet', 'digits', 'photos', 'folder'])
+@pytest.mark.parametrize('name', ['digits', 'photos', 'folder'])
 def test_data_sets_name_their_folders(name: str) -> None:
     for split, fragment in _read(BASE / 'datasets' / f'{name}.py').items():
         kind = split.removesuffix('_dataset')
         root = f'{{{{${kind}_root}}}}' if name == 'folder' else f'data/{name}/{kind}'
         assert fragment == dict(type='FolderDataset', data_root=root)
+
+
+ROOTS = dict(
+    imagenet='data/imagenet',
+    laion_aesthetics='data/laion/aesthetics',
+    sa_med2d_20m='data/sa_med2d',
+    satin='data/satin',
+    coco_2014='data/coco',
+    celeba_hq='data/celeba-hq-256',
+    ffhq='data/ffhq-256',
+)
+
+
+@pytest.mark.parametrize('name', ROOTS)
+def test_data_sets_of_the_field_name_split_and_root(name: str) -> None:
+    for key, fragment in _read(BASE / 'datasets' / f'{name}.py').items():
+        assert fragment['split'] == key.removesuffix('_dataset')
+        assert fragment['data_root'] == ROOTS[name]
+        config = dict(fragment, transforms=CENTRE)
+        check(config)
+        default = inspect.signature(DATASETS.find(config['type'])).parameters
+        assert default['data_root'].default == ROOTS[name]
+
+
+def test_faces_are_those_of_both_sets() -> None:
+    faces, celeba_hq, ffhq = (
+        _read(BASE / 'datasets' / f'{name}.py')
+        for name in ('hq_faces', 'celeba_hq', 'ffhq')
+    )
+    for key, fragment in faces.items():
+        parts = dict(celeba_hq=celeba_hq[key], ffhq=ffhq[key])
+        assert fragment == dict(type='ConcatDataset', datasets=parts)
+        check(dict(fragment, transforms=CENTRE))
+
+
+def test_a_dry_run_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('DRY_RUN', 'True')
+    for name in (*ROOTS, 'hq_faces'):
+        for fragment in _read(BASE / 'datasets' / f'{name}.py').values():
+            fragment = _elsewhere(fragment)
+            dataset = build_dataset(dict(fragment, transforms=[]))
+            assert dataset.description == f'{dry_run.SAMPLES} synthetic pictures'
+
+
+def _elsewhere(fragment: dict[str, Any]) -> dict[str, Any]:
+    """Return a fragment whose data are surely not there."""
+    if 'datasets' in fragment:
+        parts = {n: _elsewhere(part) for n, part in fragment['datasets'].items()}
+        return dict(fragment, datasets=parts)
+    return dict(fragment, data_root='data/nowhere')

@@ -1,11 +1,18 @@
 """Data sets, their transforms, samplers and loaders, and the token store."""
 
 from vq.datasets.base import ImageDataset, MissingDataError, Unreadable, collate
+from vq.datasets.coco import COCODataset
+from vq.datasets.concat import ConcatDataset
 from vq.datasets.decoding import UnreadableImageError, decode, read_image
+from vq.datasets.faces import CelebAHQDataset, FFHQDataset
 from vq.datasets.folder import FolderDataset
+from vq.datasets.imagenet import ImageNetDataset
+from vq.datasets.laion import LAIONAestheticsDataset
 from vq.datasets.limited import LimitedDataset
 from vq.datasets.loader import train_loader, val_loader
+from vq.datasets.sa_med2d import SAMed2DDataset
 from vq.datasets.sampler import BlockSampler, TrainSampler
+from vq.datasets.satin import SATINDataset
 from vq.datasets.synthetic import SyntheticDataset
 from vq.datasets.token_store import TokenMeta
 from vq.datasets.tokens import TokenDataset, TokenWriter
@@ -20,15 +27,23 @@ from vq.datasets.transforms import (
 
 __all__ = [
     'BlockSampler',
+    'COCODataset',
+    'CelebAHQDataset',
     'CenterCrop',
+    'ConcatDataset',
+    'FFHQDataset',
     'FolderDataset',
     'ImageDataset',
+    'ImageNetDataset',
+    'LAIONAestheticsDataset',
     'LimitedDataset',
     'MissingDataError',
     'RandomCrop',
     'RandomHorizontalFlip',
     'RandomResizedCrop',
     'Resize',
+    'SAMed2DDataset',
+    'SATINDataset',
     'SyntheticDataset',
     'TokenDataset',
     'TokenMeta',

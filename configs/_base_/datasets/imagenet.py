@@ -1,4 +1,4 @@
-"""ImageNet-1k: data/imagenet/{train,val}/WNID/*.JPEG."""
+"""ImageNet-1k, 1.28 million photographs of 1000 classes, below data/imagenet."""
 
-train_dataset = dict(type='FolderDataset', data_root='data/imagenet/train')
-val_dataset = dict(type='FolderDataset', data_root='data/imagenet/val')
+train_dataset = dict(type='ImageNetDataset', split='train', data_root='data/imagenet')
+val_dataset = dict(type='ImageNetDataset', split='val', data_root='data/imagenet')
