@@ -151,6 +151,69 @@ def config_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def convert_parser() -> argparse.ArgumentParser:
+    """Return the parser of `tools/convert_checkpoints.py`."""
+    parser = argparse.ArgumentParser(
+        prog='convert_checkpoints.py',
+        description='Convert a published checkpoint to weights of ours, with a record '
+        'of where they come from and a config that fits beside them.',
+    )
+    parser.add_argument('family', help='whose it is: taming, llamagen, diffusers, ...')
+    parser.add_argument('path', help='the published file, or a folder of diffusers')
+    parser.add_argument(
+        '--options',
+        nargs='*',
+        default=[],
+        metavar='NAME:VALUE',
+        help='options of the family, such as normalize:False',
+    )
+    parser.add_argument(
+        '--suffix',
+        default='.converted',
+        help='what the name of the result adds (default %(default)s)',
+    )
+    parser.add_argument('--out', metavar='FILE', help='the result, instead of a suffix')
+    parser.add_argument(
+        '--container',
+        default='',
+        metavar='KEY',
+        help='take the weights that lie under this key of the file',
+    )
+    parser.add_argument(
+        '--check',
+        metavar='CONFIG',
+        help='load the result into the model of CONFIG, strictly, and run it once',
+    )
+    return parser
+
+
+def export_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.export`."""
+    parser = _parser(
+        'vq.export', "Write a model's weights as a file of a published code base."
+    )
+    _add_config(parser)
+    _add_load_model_from(parser)
+    parser.add_argument('--ema', action='store_true', help='use the averaged weights')
+    parser.add_argument(
+        '--format',
+        default='safetensors',
+        metavar='FORMAT',
+        help='safetensors (ours), taming, llamagen or diffusers (default %(default)s)',
+    )
+    parser.add_argument(
+        '--out', metavar='PATH', help='(default work_dirs/CONFIG_export/...)'
+    )
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        default=256,
+        metavar='PIXELS',
+        help='what the network was trained on, for settings (default %(default)s)',
+    )
+    return parser
+
+
 def inference_parser() -> argparse.ArgumentParser:
     """Return the parser of `vq.inference`."""
     parser = _parser(

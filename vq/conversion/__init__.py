@@ -1,5 +1,6 @@
 """Published checkpoints in and out: their keys and files, and ours."""
 
+from vq.config.errors import nearest
 from vq.conversion.diffusers import Diffusers
 from vq.conversion.family import AutoencoderFamily, Family
 from vq.conversion.llamagen import LlamaGen
@@ -11,6 +12,20 @@ FAMILIES: dict[str, Family] = {
     family.name: family for family in (Taming(), LlamaGen(), Diffusers(), LPIPSFamily())
 }
 
+
+def find(name: str) -> Family:
+    """Return a family by its name.
+
+    Raises:
+        ConversionError: There is none of that name.
+    """
+    if name not in FAMILIES:
+        raise ConversionError(
+            f'there is no family {name!r}; {nearest(name, list(FAMILIES))}'
+        )
+    return FAMILIES[name]
+
+
 __all__ = [
     'FAMILIES',
     'AutoencoderFamily',
@@ -21,4 +36,5 @@ __all__ = [
     'LlamaGen',
     'Renamed',
     'Taming',
+    'find',
 ]

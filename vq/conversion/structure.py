@@ -121,13 +121,19 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     return model
 
 
+def without_losses(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's config without its losses, which have no weights of ours."""
+    losses: dict[str, Any] = {'reconstruction_losses': {}}
+    return {**model, **(losses if 'reconstruction_losses' in model else {})}
+
+
 def check_whole(weights: Weights, config: Mapping[str, Any]) -> None:
     """Check that weights are exactly those of the network of a config.
 
     Raises:
         ConversionError: Some are missing, too many, or of another shape; all are named.
     """
-    own = build(dict(config, reconstruction_losses={})).state_dict()
+    own = build(without_losses(config)).state_dict()
     found = {
         'missing': [key for key in own if key not in weights],
         'too many': [key for key in weights if key not in own],

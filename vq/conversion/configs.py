@@ -1,0 +1,120 @@
+"""The config of converted weights: a shipped one that fits, or a new small file."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vq import paths
+from vq.config import ConfigError, load
+from vq.config.printing import lines
+from vq.conversion import structure
+
+BASES = (
+    'models/vqgan.py',
+    'datasets/imagenet.py',
+    'augment/strong.py',
+    'schedules/vqgan.py',
+    'strategies/ddp.py',
+    'runtime.py',
+)
+# Arguments of a quantizer that change what it computes but no shape.
+_MEANING = ('normalize', 'distance')
+_PARTS = (
+    'tokenizer.encoder',
+    'tokenizer.post_encode',
+    'pre_decode',
+    'decoder',
+    'discriminator',
+)
+
+
+def choose(model: Mapping[str, Any], folder: Path | None = None) -> Path | None:
+    """Return the shipped config whose network is that of a model's config.
+
+    Names and shapes of all weights are the same, and so is what the parts compute.
+    Where several fit, one for ImageNet is preferred, then the shortest name.
+
+    Args:
+        model: Config of the model.
+        folder: Where to look; the repository's configs/ by default.
+    """
+    wanted = _network(model)
+    fitting = [
+        path
+        for path, config in _shipped(folder or paths.ROOT / 'configs')
+        if _sizes(config) == _sizes(model) and same(_network(config), wanted)
+    ]
+    fitting.sort(key=lambda p: ('imagenet' not in p.stem, len(p.stem), str(p)))
+    return fitting[0] if fitting else None
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    """Tell whether two networks take the same weights and compute the same of them."""
+    shapes = [
+        {key: value.shape for key, value in model.state_dict().items()}
+        for model in (one, other)
+    ]
+    return shapes[0] == shapes[1] and _computes(one) == _computes(other)
+
+
+def text(model: Mapping[str, Any], title: str) -> str:
+    """Return a config file for a model: the bases of the shipped ones, and the model.
+
+    Args:
+        model: Config of the model.
+        title: The file's first line.
+    """
+    bases = [f'configs/_base_/{base}' for base in BASES]
+    fragments: dict[str, Any] = {'_base_': bases, 'model': dict(model, _delete_=True)}
+    if not model.get('discriminator'):
+        generator = dict(
+            type='Adam',
+            lr=5.4e-5,
+            betas=(0.5, 0.9),
+            params=['tokenizer', 'pre_decode', 'decoder'],
+        )
+        fragments['optimizers'] = dict(_delete_=True, generator=generator)
+    body = (
+        line.text
+        for name, value in fragments.items()
+        for line in lines(value, prefix=f'{name} = ')
+    )
+    return '\n'.join([f'"""{title}"""', '', *body]) + '\n'
+
+
+def _shipped(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield each config that loads without options, and its model's config."""
+    for path in sorted(folder.rglob('*.py')):
+        if '_base_' in path.parts:
+            continue
+        try:
+            config = load(path)
+        except ConfigError:  # it demands options, and has no model before it has them
+            continue
+        if 'trainer' in config and 'model' in config.trainer:
+            yield path, config.trainer.model
+
+
+def _sizes(model: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells most networks apart without building them."""
+    quantizer = (model.get('tokenizer') or {}).get('quantizer') or {}
+    keys = ('type', 'codebook_size', 'dim')
+    kind = (model.get('discriminator') or {}).get('type')
+    return (model['type'], kind, *(quantizer.get(key) for key in keys))
+
+
+def _network(model: Mapping[str, Any]) -> nn.Module:
+    return structure.build(structure.without_losses(model))
+
+
+def _computes(model: nn.Module) -> list[Any]:
+    parts = [
+        repr(getattr(parent, path.rpartition('.')[2], None))
+        for path in _PARTS
+        for parent in [model.get_submodule(path.rpartition('.')[0])]
+    ]
+    quantizer = model.get_submodule('tokenizer.quantizer')
+    meaning = [getattr(quantizer, name, None) for name in _MEANING]
+    return [*parts, type(quantizer), *meaning]
