@@ -79,7 +79,7 @@ def saved(root: Path, name: str) -> dict[str, Any]:
     return {stem: folder.read(stem) for stem in ('model', 'ema', 'optimizers')}
 
 
-PARTS = {'tokenizer.encoder', 'decoder', 'discriminator'}
+PARTS = {'tokenizer.encoder', 'decoder'}
 SMALL = {'tokenizer.post_encode', 'pre_decode'}
 
 

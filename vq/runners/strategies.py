@@ -19,6 +19,9 @@ from vq.registry import STRATEGIES
 from vq.types import Loss
 
 _logger = logging.getLogger(__name__)
+# A quantizer may write to its codebook, which is lost in a gathered copy; penalties
+# differentiate a discriminator twice, which FSDP cannot.
+WHOLE = ('quantizer', 'discriminator')
 PRECISIONS = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -143,9 +146,9 @@ class DDPStrategy:
 class FSDPStrategy(DDPStrategy):
     """Weights, gradients and optimizer states of large parts are sharded (FSDP2).
 
-    A part (encoder, decoder, discriminator ...) with at least `min_parameters` is
-    sharded with torch's `fully_shard`. What is smaller, and the quantizer of any size,
-    stays whole on every rank, and its gradients are averaged after the backward pass.
+    A part (encoder, decoder ...) with at least `min_parameters` is sharded with torch's
+    `fully_shard`. What is smaller, and quantizer and discriminator of any size, stay
+    whole on every rank, and their gradients are averaged after the backward pass.
     Validation never shards: every rank walks at its own pace.
 
     Args:
@@ -186,8 +189,7 @@ class FSDPStrategy(DDPStrategy):
         for name, part in parts(model):
             trained = [p for p in part.parameters() if p.requires_grad]
             large = sum(p.numel() for p in trained) >= self.min_parameters
-            # A quantizer may write to its codebook; in a gathered copy that is lost.
-            if large and name != 'quantizer':
+            if large and name not in WHOLE:
                 fully_shard(part)
                 sharded += 1
         if not sharded:
