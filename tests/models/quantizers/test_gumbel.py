@@ -178,3 +178,20 @@ def test_other_channels_in_than_out():
 def test_temperature_is_positive():
     with pytest.raises(ValueError, match='got 0'):
         quantizer(temperature=0)
+
+
+def test_it_trains_in_a_vqgan_and_its_draws_follow_the_seed():
+    config = tiny.vqgan()
+    config['tokenizer']['quantizer'] = dict(
+        type='GumbelQuantizer', codebook_size=8, dim=4
+    )
+    runs = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = MODELS.build(config)
+        steps = tiny.adam(model)
+        runs.append([model.train_step(tiny.batch(), steps) for _ in range(2)])
+    assert runs[0] == runs[1]
+    assert 'kl_loss' in runs[0][0] and runs[0][0] != runs[0][1]
+    quantizer = model.tokenizer.quantizer
+    assert all(p.grad.any() for p in quantizer.parameters())

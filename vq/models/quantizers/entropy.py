@@ -29,7 +29,7 @@ def entropy_loss(
 
     Time and memory are those of a search with gradients. A matrix (n, k) larger than
     the budget is made in chunks and made again in the backward pass, with the same
-    result; some four matrices of the budget's size exist at a time.
+    result; some five matrices of the budget's size exist at a time.
 
     Args:
         rows: Latents, (n, d), at least float32.
