@@ -49,6 +49,8 @@ def find(name: str) -> Path:
 def load(name: str) -> Any:
     """Return what the file of an entry holds, on the CPU, executing nothing.
 
+    OpenAI's CLIP files are programs (TorchScript) and not for it: take `find`.
+
     Raises:
         MissingWeightsError: The file is not there.
         KeyError: There is no such entry.
