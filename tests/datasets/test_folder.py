@@ -76,6 +76,17 @@ def test_relative_root_lies_below_the_repository(
     assert len(FolderDataset(data_root='data/cats', transforms=[])) == 1
 
 
+def test_a_split_is_a_folder_below(tmp_path: Path) -> None:
+    save_folder(tmp_path, ['train/cat/a.png', 'train/dog/b.png', 'val/cat/c.png'])
+    split, whole = (
+        FolderDataset(data_root=str(root), split=name, transforms=[])
+        for root, name in ((tmp_path, 'train'), (tmp_path / 'train', ''))
+    )
+    assert [split.id(i) for i in range(2)] == [whole.id(i) for i in range(2)]
+    assert split.categories == whole.categories == ['cat', 'dog']
+    assert split.description == whole.description == str(tmp_path / 'train')
+
+
 def test_missing_or_empty_folder_says_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(MissingDataError, match='no folder .*gone; put images there'):
         FolderDataset(data_root=str(tmp_path / 'gone'), transforms=[])

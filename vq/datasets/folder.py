@@ -30,6 +30,8 @@ class FolderDataset(ImageDataset):
 
     Args:
         data_root: The folder; relative ones lie below the repository.
+        split: Name of a folder in it, such as 'train', to read in its place: so that
+            this data set can stand where another one was.
         transforms: Configs of the transforms, in order.
         on_error: See `ImageDataset`.
         extensions: File names that count as pictures; upper and lower case are one.
@@ -43,13 +45,14 @@ class FolderDataset(ImageDataset):
         self,
         *,
         data_root: str,
+        split: str = '',
         transforms: Sequence[Mapping[str, Any]],
         on_error: OnError = 'raise',
         extensions: Sequence[str] = EXTENSIONS,
     ) -> None:
         super().__init__(transforms=transforms, on_error=on_error)
-        self.description = data_root
-        self.root = paths.resolve(data_root)
+        self.description = f'{data_root}/{split}' if split else data_root
+        self.root = paths.resolve(data_root) / split
         self._extensions = tuple(extension.lower() for extension in extensions)
         if not self.root.is_dir():
             raise MissingDataError(
