@@ -15,7 +15,7 @@ def run(args: argparse.Namespace) -> None:
     from vq.config import check, load, parse_words
     from vq.conversion import export
 
-    logger = logging.getLogger(__name__)
+    logger = logging.getLogger('vq.export')  # not __main__
     form = export.Format(args.format)
     config = load(
         args.config,

@@ -67,7 +67,7 @@ def text(model: Mapping[str, Any], title: str) -> str:
         title: The file's first line.
     """
     bases = [f'configs/_base_/{base}' for base in BASES]
-    fragments: dict[str, Any] = {'_base_': bases, 'model': dict(model, _delete_=True)}
+    fragments: dict[str, Any] = {'_base_': bases, 'model': {'_delete_': True, **model}}
     if not model.get('discriminator'):
         generator = dict(
             type='Adam',

@@ -114,18 +114,23 @@ class Diffusers(AutoencoderFamily):
             )
         return found
 
-    def for_export(self, weights: Weights, model: nn.Module) -> dict[str, Tensor]:
+    def for_export(
+        self, weights: Weights, model: nn.Module
+    ) -> tuple[dict[str, Tensor], str]:
         """Normalise the codes of a quantizer on the sphere.
 
         VQModel knows no sphere. Of codes of length 1 the nearest to a latent is the
         one of the smallest angle, whatever the latent's length, so the tokens agree.
         """
-        changed = dict(weights)
         quantizer = model.get_submodule('tokenizer.quantizer')
-        if getattr(quantizer, 'normalize', False):
-            key = f'{structure.QUANTIZER}codebook'
-            changed[key] = functional.normalize(weights[key].float(), dim=-1)
-        return changed
+        if not getattr(quantizer, 'normalize', False):
+            return dict(weights), ''
+        key = f'{structure.QUANTIZER}codebook'
+        codes = functional.normalize(weights[key].float(), dim=-1)
+        note = (
+            'codes have length 1 now, for a reader without normalisation; same tokens'
+        )
+        return {**weights, key: codes}, note
 
     def write(
         self, path: Path, weights: Weights, model: nn.Module, *, image_size: int

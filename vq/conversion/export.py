@@ -103,13 +103,17 @@ def export(
         versions=versions(),
         date=now(),
     )
+    note = ''
+    if form.family is not None:
+        weights, note = form.family.for_export(weights, network)
     files, notes = _write(form, out, weights, network, image_size=image_size)
-    record['dropped'] = notes
+    record |= dict(changed=note, dropped=notes)
     record['files'] = {path.name: sha256(path) for path in files}
     write_json(out.with_name(out.name + RECORD), record)
     reasons = sorted(set(notes.values()))
     return [
         f'{len(weights) - len(notes)} tensors to {", ".join(map(str, files))}',
+        *([note] if note else []),
         *(f'left out {_count(notes, reason)}: {reason}' for reason in reasons),
     ]
 
@@ -126,7 +130,7 @@ def _write(
     if form.family is None:
         write_weights(out, weights)
         return [out], {}
-    renamed = form.family.from_ours(form.family.for_export(weights, network))
+    renamed = form.family.from_ours(weights)
     if out.exists() and not out.is_dir():
         raise ConversionError(f'{out} is there already: move it away')
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -73,15 +73,20 @@ class Family(ABC):
         """Say which parts of our model this format cannot hold, and why."""
         return [f'{type(model).__name__}: this family is only read']
 
-    def for_export(self, weights: Weights, model: nn.Module) -> dict[str, Tensor]:
-        """Return our weights as the format wants their numbers, where it differs.
+    def for_export(
+        self, weights: Weights, model: nn.Module
+    ) -> tuple[dict[str, Tensor], str]:
+        """Return our weights as the format wants their numbers, and what was changed.
 
         Args:
             weights: Ours, by our names.
             model: The model they are of.
+
+        Returns:
+            All weights, and a sentence for the record, '' where they are as they were.
         """
         del model
-        return dict(weights)
+        return dict(weights), ''
 
     def write(
         self, path: Path, weights: Weights, model: nn.Module, *, image_size: int
