@@ -46,6 +46,15 @@ def _group(word: str) -> str:
     return word
 
 
+def _mirror(word: str) -> str:
+    scheme = urlsplit(word).scheme
+    if scheme in ('http', 'https', 'file') or Path(word).expanduser().is_dir():
+        return word
+    raise argparse.ArgumentTypeError(
+        f'{word} is neither a folder nor a URL that begins with http: or https:'
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(
@@ -65,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--mirror',
+        type=_mirror,
         metavar='URL_OR_FOLDER',
         help='get the files there, where they lie as HOST/PATH, PATH or by name alone',
     )

@@ -175,6 +175,8 @@ def test_weights_narrow_their_group(
         ('clipp', 'unknown group clipp: did you mean clip?'),
         ('clip --weights VIT-B-16', 'unknown weights VIT-B-16: did you mean ViT-B-16?'),
         ('dino --weights zzz', 'unknown weights zzz: there are vitbase16'),
+        ('dino --mirror nowhere', 'nowhere is neither a folder nor a URL'),
+        ('dino --mirror ftp://host', 'ftp://host is neither a folder nor a URL'),
         ('', 'which group? pytorch_fid, inception, lpips'),
     ],
 )
