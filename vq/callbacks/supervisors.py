@@ -198,7 +198,7 @@ class DiscriminatorCallback(Supervisor):
             f'the discriminator tells {real:.1%} of real images and {fake:.1%} of '
             'reconstructions: it has won, and its gradient teaches little but noise. '
             "What helps, from the mildest on: --override '.trainer.model.regularizers:"
-            'dict(r1=dict(type="R1Penalty",every=16))\', '
+            'dict(r1=dict(type="R1Penalty",weight=1e-3,every=16))\', '
             '.trainer.model.discriminator_every:2, a lower '
             '.trainer.optimizers.discriminator.lr, a later '
             '.trainer.model.discriminator_start with .trainer.model.adversarial_ramp'
