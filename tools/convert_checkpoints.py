@@ -7,12 +7,12 @@ import logging
 import sys
 from pathlib import Path
 
-from vq.cli import convert_parser
+from vq.cli import convert_parser as parser
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
-    args = convert_parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     from vq import paths
     from vq.checkpoints import CheckpointError, read_weights
     from vq.config import load, parse_words

@@ -21,6 +21,7 @@ BASES = (
 )
 # Arguments of a quantizer that change what it computes but no shape.
 _MEANING = ('normalize', 'distance')
+_ADVERSARIAL = ('discriminator', 'adversarial_loss', 'adversarial_weight')
 _PARTS = (
     'tokenizer.encoder',
     'tokenizer.post_encode',
@@ -30,7 +31,9 @@ _PARTS = (
 )
 
 
-def choose(model: Mapping[str, Any], folder: Path | None = None) -> Path | None:
+def choose(
+    model: Mapping[str, Any], folder: Path | None = None, *, discriminator: bool = True
+) -> Path | None:
     """Return the shipped config whose network is that of a model's config.
 
     Names and shapes of all weights are the same, and so is what the parts compute.
@@ -39,13 +42,17 @@ def choose(model: Mapping[str, Any], folder: Path | None = None) -> Path | None:
     Args:
         model: Config of the model.
         folder: Where to look; the repository's configs/ by default.
+        discriminator: Compare that, too; False takes a config whose network is the
+            same but for it.
     """
-    wanted = _network(model)
-    fitting = [
-        path
-        for path, config in _shipped(folder or paths.ROOT / 'configs')
-        if _sizes(config) == _sizes(model) and same(_network(config), wanted)
-    ]
+    wanted, sizes = _network(model), _sizes(model, discriminator)
+    fitting = []
+    for path, shipped in _shipped(folder or paths.ROOT / 'configs'):
+        if _sizes(shipped, discriminator) != sizes:
+            continue
+        compared = shipped if discriminator else {**shipped, 'discriminator': None}
+        if same(_network(compared), wanted):
+            fitting.append(path)
     fitting.sort(key=lambda p: ('imagenet' not in p.stem, len(p.stem), str(p)))
     return fitting[0] if fitting else None
 
@@ -59,22 +66,25 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return shapes[0] == shapes[1] and _computes(one) == _computes(other)
 
 
-def text(model: Mapping[str, Any], title: str) -> str:
-    """Return a config file for a model: the bases of the shipped ones, and the model.
+def text(model: Mapping[str, Any], title: str, shipped: Path | None = None) -> str:
+    """Return a config file for a model.
 
     Args:
         model: Config of the model.
         title: The file's first line.
+        shipped: A config of the same network but for its discriminator, which the model
+            lacks: the file says that there is none. By default it says everything.
     """
-    bases = [f'configs/_base_/{base}' for base in BASES]
-    fragments: dict[str, Any] = {'_base_': bases, 'model': {'_delete_': True, **model}}
+    fragments: dict[str, Any]
+    if shipped is None:
+        bases = [f'configs/_base_/{base}' for base in BASES]
+        fragments = dict(_base_=bases, model={'_delete_': True, **model})
+    else:
+        none = dict.fromkeys(_ADVERSARIAL)
+        fragments = dict(_base_=[str(_relative(shipped))], model=none)
     if not model.get('discriminator'):
-        generator = dict(
-            type='Adam',
-            lr=5.4e-5,
-            betas=(0.5, 0.9),
-            params=['tokenizer', 'pre_decode', 'decoder'],
-        )
+        base = load(shipped or paths.ROOT / 'configs' / 'vqgan/1024_imagenet_ddp.py')
+        generator = base.trainer.optimizers['generator'].to_dict()
         fragments['optimizers'] = dict(_delete_=True, generator=generator)
     body = (
         line.text
@@ -82,6 +92,10 @@ def text(model: Mapping[str, Any], title: str) -> str:
         for line in lines(value, prefix=f'{name} = ')
     )
     return '\n'.join([f'"""{title}"""', '', *body]) + '\n'
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path
 
 
 def _shipped(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -97,12 +111,16 @@ def _shipped(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
             yield path, config.trainer.model
 
 
-def _sizes(model: Mapping[str, Any]) -> tuple[Any, ...]:
+def _sizes(model: Mapping[str, Any], discriminator: bool) -> tuple[Any, ...]:
     """Return what tells most networks apart without building them."""
     quantizer = (model.get('tokenizer') or {}).get('quantizer') or {}
     keys = ('type', 'codebook_size', 'dim')
     kind = (model.get('discriminator') or {}).get('type')
-    return (model['type'], kind, *(quantizer.get(key) for key in keys))
+    return (
+        model['type'],
+        discriminator and kind,
+        *(quantizer.get(key) for key in keys),
+    )
 
 
 def _network(model: Mapping[str, Any]) -> nn.Module:

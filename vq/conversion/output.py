@@ -16,6 +16,7 @@ from torch import Tensor
 import vq
 from vq.checkpoints import write_json
 from vq.checkpoints.files import WRITE_ERRORS, CheckpointError, sha256
+from vq.config.files import display
 from vq.conversion import configs
 from vq.conversion.family import Family
 from vq.conversion.reading import Source, read
@@ -69,16 +70,16 @@ def convert(
     chosen = family.checked(options or {})
     renamed = family.to_ours(source.weights, **chosen)
     model = family.model_config(source.weights, settings=source.settings, **chosen)
-    config, written = None, False
-    if model is not None:
-        config = configs.choose(model)
-        written = config is None
+    digest = write_weights(out, renamed.weights)
+    config = None if model is None else configs.choose(model)
+    written = model is not None and config is None
     if model is not None and config is None:
         config = out.with_name(out.name + CONFIG)
-    digest = write_weights(out, renamed.weights)
-    if written and config is not None and model is not None:
+        like = None
+        if not model.get('discriminator'):
+            like = configs.choose(model, discriminator=False)
         title = f'The network of {path.name} ({family.name}), as its weights tell it.'
-        write_text(config, configs.text(model, title))
+        write_text(config, configs.text(model, title, like))
     result = Converted(source, renamed, out, config, written)
     record = _record(result, path, family, chosen) | {'output_sha256': digest}
     write_json(out.with_name(out.name + RECORD), record)
@@ -89,7 +90,7 @@ def told(done: Converted) -> str:
     """Return what a conversion did, a line each."""
     source, renamed = done.source, done.renamed
     under = f' under {source.container!r}' if source.container else ''
-    rows = [f'{source.file}: {len(source.weights)} tensors{under}']
+    rows = [f'{display(source.file)}: {len(source.weights)} tensors{under}']
     if source.others:
         rows.append(f'not used: {listed(source.others)}')
     if source.foreign:
@@ -97,10 +98,12 @@ def told(done: Converted) -> str:
     rows.append(f'mapped {len(renamed.mapped)}, dropped {len(renamed.dropped)}')
     reasons = Counter(renamed.dropped.values())
     rows += [f'  {number}: {reason}' for reason, number in reasons.items()]
-    rows.append(f'written: {done.file} and its record {done.file.name}{RECORD}')
+    rows.append(
+        f'written: {display(done.file)} and its record {done.file.name}{RECORD}'
+    )
     if done.config:
         how = 'written' if done.written else 'chosen'
-        rows.append(f'config {how}: {done.config}')
+        rows.append(f'config {how}: {display(done.config)}')
     return '\n'.join(rows)
 
 
@@ -115,6 +118,7 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> str:
     aside = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         save_file(_separate(weights), aside, metadata={'format': 'pt'})
+        _open_to_others(aside)
         digest = sha256(aside)
         if path.exists() and sha256(path) != digest:
             raise ConversionError(
@@ -153,6 +157,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec='seconds')
 
 
+def _open_to_others(path: Path) -> None:
+    """Give a file the rights of any new file: safetensors lets only its owner read."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+
+
 def _separate(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return contiguous tensors, each with a memory of its own."""
     separate: dict[str, Tensor] = {}
@@ -171,7 +182,7 @@ def _record(
 ) -> dict[str, Any]:
     source, renamed = result.source, result.renamed
     return dict(
-        source=str(path),
+        source=display(path),
         source_file=source.file.name,
         source_size=source.file.stat().st_size,
         source_sha256=sha256(source.file),
@@ -182,7 +193,7 @@ def _record(
         placeholders=list(source.foreign),
         mapped=len(renamed.mapped),
         dropped=dict(renamed.dropped),
-        config=str(result.config) if result.config else None,
+        config=display(result.config) if result.config else None,
         config_written=result.written,
         versions=versions(),
         date=now(),
