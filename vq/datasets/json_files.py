@@ -64,8 +64,7 @@ def members(path: Path) -> Iterator[Member]:
                 continue
             if name is not None:
                 yield Member(name, start, token.start())
-            key = token[0][: token.start('colon') - token.start()]
-            name, start = json.loads(key), token.end()
+            name, start = _text(token[0].removesuffix(b':').rstrip()), token.end()
         elif token['bracket'] in b'{[':
             depth += 1
         else:
@@ -98,6 +97,13 @@ def objects(path: Path, *, member: str | None = None) -> Iterator[dict[str, Any]
         raise ValueError(f'{path} holds no JSON list, or ends early')
     for match in _FLAT_OBJECT.finditer(text, start, stop):
         yield json.loads(match[0])
+
+
+def _text(string: bytes) -> str:
+    # Few keys have escapes, and of millions each microsecond counts.
+    if b'\\' not in string:
+        return string[1:-1].decode()
+    return str(json.loads(string))
 
 
 def _map(path: Path) -> mmap.mmap:

@@ -4,6 +4,7 @@ Python strings of ImageNet's names take 100 MB, and every worker process copies 
 touches, since reading an object writes its reference count.
 """
 
+from array import array
 from collections.abc import Iterable
 
 import numpy as np
@@ -18,12 +19,13 @@ class Names:
 
     def __init__(self, names: Iterable[str]) -> None:
         blob = bytearray()
-        ends = [0]
+        ends = array('q', [0])  # a list of ints would take more room than the names
         for name in names:
             blob += name.encode('utf-8', 'surrogateescape')
             ends.append(len(blob))
-        self._blob = np.frombuffer(bytes(blob), np.uint8)
-        self._ends = np.array(ends, np.int64)
+        # Views, not copies; nothing else holds the buffers.
+        self._blob = np.frombuffer(blob, np.uint8)
+        self._ends = np.frombuffer(ends, np.int64)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
