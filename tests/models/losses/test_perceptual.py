@@ -158,6 +158,53 @@ def test_features_of_an_image_are_computed_once():
     assert seen == [2, 2]
 
 
+def through_the_graph(network, reconstruction, image):
+    """Return distances whose gradients autograd finds by itself."""
+    return network.distance(network.features(reconstruction), network.features(image))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16])
+def test_each_image_gets_the_gradient_of_its_distance(dtype):
+    network, reconstruction, image = fresh()
+    reconstruction = reconstruction.detach().to(dtype).requires_grad_()
+    weights = torch.tensor([3.0, -0.5])
+    expected = through_the_graph(network, reconstruction, image) @ weights
+    (gradient,) = torch.autograd.grad(expected, reconstruction)
+    actual = network(reconstruction, image) @ weights
+    for _ in range(2):  # the adaptive weight and the update
+        (again,) = torch.autograd.grad(actual, reconstruction, retain_graph=True)
+        assert again.dtype == dtype
+        golden.close(again.float(), gradient.float(), 1e-3, 0)
+
+
+def test_tiny_gradients_survive_half_precision():
+    network, reconstruction, image = fresh()
+    (expected,) = torch.autograd.grad(
+        network(reconstruction, image).sum(), reconstruction
+    )
+    half = reconstruction.detach().half().requires_grad_()
+    scale, weight = 2.0**16, 1e-4  # of the gradient scaler, of the loss
+    loss = network(half, image).sum() * weight * scale
+    (gradient,) = torch.autograd.grad(loss, half)
+    golden.close(gradient.float() / (weight * scale), expected, 0.05, 0)
+
+
+def test_the_trunk_is_gone_back_through_once():
+    network, reconstruction, image = fresh()
+    passed = []
+
+    def watch(module, args, output):
+        if output.requires_grad:
+            output.register_hook(lambda _: passed.append(1))
+
+    network.trunk[4].register_forward_hook(watch)
+    loss = network(reconstruction, image).mean()
+    assert len(passed) == 1
+    torch.autograd.grad(loss, reconstruction, retain_graph=True)
+    loss.backward()
+    assert len(passed) == 1
+
+
 @pytest.mark.parametrize('change', ['in place', 'through a view', 'another trunk'])
 def test_a_change_is_noticed(change):
     network, reconstruction, image = fresh()
