@@ -20,8 +20,8 @@ from vq.datasets.splits import Split, StrideSplit, check_split
 from vq.registry import DATASETS
 
 VAL_EVERY = 10  # one picture in ten is for validation
-# The eight others (SAT-4, SAT-6, EuroSAT, GID, Canadian_Cropland, Brazilian_*,
-# Ships-In-Satellite-Imagery) hold pictures of less than 100 pixels a side.
+# Our choice. The eight others (SAT-4, SAT-6, EuroSAT, GID, Canadian_Cropland, the two
+# Brazilian ones, Ships-In-Satellite-Imagery) hold small pictures, 28 to 80 pixels.
 SUBSETS = (
     'NASC-TG2',
     'WHU-RS19',
