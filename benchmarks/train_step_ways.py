@@ -67,7 +67,14 @@ class Way:
     parts: Mapping[str, nn.Module]
 
 
-class WholeVGG(LPIPS):
+class PlainLPIPS(LPIPS):
+    """LPIPS that leaves the gradient to autograd, which passes the trunk twice."""
+
+    def forward(self, reconstruction: Tensor, image: Tensor) -> Tensor:
+        return self.distance(self.features(reconstruction), self.features(image))
+
+
+class WholeVGG(PlainLPIPS):
     """LPIPS that runs VGG16 to its end, the classifier included, as the reference."""
 
     def __init__(self) -> None:
@@ -125,6 +132,11 @@ def _way(settings: Settings, model: Any, trainer: Any) -> Way:
     return Way(lambda: model.train_step(batch, updates) and None, parts)
 
 
+def _replace_lpips(model: nn.Module, lpips: LPIPS) -> None:
+    lpips.load_pretrained()
+    model.get_submodule('reconstruction_losses.lpips_loss').lpips = lpips
+
+
 def ours(settings: Settings) -> Way:
     """Return what `python -m vq.train` does with the config."""
     return _way(settings, *_model(settings, 'shared'))
@@ -136,10 +148,7 @@ def reference(settings: Settings) -> Way:
     The discriminator's step reconstructs anew, and VGG16 runs to its end.
     """
     model, trainer = _model(settings, 'repeated')
-    losses = model.get_submodule('reconstruction_losses')
-    perceptual = WholeVGG()
-    perceptual.load_pretrained()
-    losses.get_submodule('lpips_loss').lpips = perceptual
+    _replace_lpips(model, WholeVGG())
     return _way(settings, model, trainer)
 
 
@@ -150,6 +159,7 @@ def taming_like(settings: Settings) -> Way:
     reconstruction, of which it then needs none.
     """
     model, trainer = _model(settings, 'repeated')
+    _replace_lpips(model, PlainLPIPS(trunk='random'))
     model.register_forward_hook(_losses_for_nothing)
     return _way(settings, model, trainer)
 
