@@ -1,0 +1,100 @@
+"""Tiny networks, and the published keys of full-size ones, for the conversion tests."""
+
+import gzip
+import json
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tests.golden_cases import OWN
+from vq.registry import MODELS
+
+GROUPS = 32
+
+
+def autoencoder(
+    *,
+    width: int = 32,
+    mults: tuple[int, ...] = (1, 2),
+    depth: int = 1,
+    attention: tuple[int, ...] = (1,),
+    decoder: dict[str, Any] | None = None,
+    quantizer: dict[str, Any] | None = None,
+    groups: int = GROUPS,
+    refine: bool = True,
+    discriminator: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the config of a VQGAN whose decoder is its encoder reversed."""
+    last = len(mults) - 1
+    common = dict(width=width, refine=refine, latent_dim=8, norm_groups=groups)
+    coders = (
+        dict(type='ConvEncoder', width_mults=mults, depth=depth, attention=attention),
+        dict(
+            type='ConvDecoder',
+            width_mults=mults[::-1],
+            depth=depth + 1,
+            attention=tuple(last - level for level in attention),
+        ),
+    )
+    sizes = dict(type='VectorQuantizer', codebook_size=16, dim=4)
+    config = dict(
+        type='VQGAN',
+        tokenizer=dict(
+            type='ImageTokenizer',
+            encoder=common | coders[0],
+            post_encode=dict(type='Connector', in_dim=8, out_dim=4),
+            quantizer=sizes | (quantizer or {}),
+        ),
+        pre_decode=dict(type='Connector', in_dim=4, out_dim=8),
+        decoder=common | coders[1] | (decoder or {}),
+        reconstruction_losses={},
+    )
+    if discriminator is not None:
+        config['discriminator'] = dict(type='PatchDiscriminator') | discriminator
+        config['adversarial_loss'] = dict(type='HingeLoss')
+    return config
+
+
+# Several ddconfigs; each fits all three formats but where its name says otherwise.
+DDCONFIGS = {
+    'f2': autoencoder(),
+    'f4 deep': autoencoder(mults=(1, 1, 2), depth=2, attention=(2,)),
+    'f1': autoencoder(mults=(1,), attention=(0,)),
+    'discriminator': autoencoder(discriminator=dict(depth=1, width=4)),
+}
+TAMING_ONLY = {
+    'no attention in levels': autoencoder(attention=()),
+    'attention in all': autoencoder(attention=(0, 1)),
+    'wide at once': autoencoder(mults=(2, 1)),
+    'gumbel': autoencoder(quantizer=dict(type='GumbelQuantizer')),
+}
+
+
+def build(config: dict[str, Any], *, seed: int = 0) -> Any:
+    """Build a network whose every number is random."""
+    torch.manual_seed(seed)
+    model = MODELS.build(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            if value.is_floating_point():
+                noise = torch.randn(value.shape, generator=generator)
+                value.copy_(value + 0.1 * noise)
+    return model.eval()
+
+
+def published(name: str) -> dict[str, Tensor]:
+    """Return the weights of a full-size published network, on the meta device."""
+    path = OWN / 'key_shapes' / f'{name}.json.gz'
+    keys = json.loads(gzip.decompress(path.read_bytes()))['state_dict']
+    kinds = {'f32': torch.float32, 'i64': torch.int64}
+    return {
+        key: torch.empty(shape, dtype=kinds[kind], device='meta')
+        for key, (kind, shape) in keys.items()
+    }
+
+
+def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Tell whether two state dicts hold the same bits under the same names."""
+    return set(one) == set(other) and all(torch.equal(one[k], other[k]) for k in one)
