@@ -80,7 +80,7 @@ def build(config: dict[str, Any], *, seed: int = 0) -> Any:
         for value in model.state_dict().values():
             if value.is_floating_point():
                 noise = torch.randn(value.shape, generator=generator)
-                value.copy_(value + 0.1 * noise)
+                value.copy_(value + 0.02 * noise)
     return model.eval()
 
 
