@@ -2,7 +2,11 @@
 
 from vq.models.connectors import Connector, Identity
 from vq.models.decoders import ConvDecoder
-from vq.models.discriminators import PatchDiscriminator
+from vq.models.discriminators import (
+    PatchDiscriminator,
+    StyleGAN2Discriminator,
+    StyleGANDiscriminator,
+)
 from vq.models.encoders import ConvEncoder
 from vq.models.losses import (
     AdaptiveWeight,
@@ -41,6 +45,8 @@ __all__ = [
     'R1Penalty',
     'Reconstructor',
     'SmoothL1Loss',
+    'StyleGAN2Discriminator',
+    'StyleGANDiscriminator',
     'VanillaLoss',
     'VectorQuantizer',
 ]
