@@ -18,11 +18,12 @@ EXPERIMENTS = {  # codes, channels, pixels, tokens a side
     'vqgan_128_384': (128, 8, 384, 24),
     'vqgan_256_f8': (256, 8, 256, 32),
     'vqgan_128x16_f8': (128, 16, 256, 32),
+    'vqgan_stylegan2': (16384, 8, 256, 16),
 }
 
 
-def load(name):
-    return config.load(CONFIGS / f'{name}_imagenet_ddp.py').trainer
+def load(name, **options):
+    return config.load(CONFIGS / f'{name}_imagenet_ddp.py', options=options).trainer
 
 
 def build(model):
@@ -82,3 +83,13 @@ def test_experiment(name):
     for optimizer in trainer.optimizers.values():
         assert (optimizer.type, optimizer.lr) == ('Adam', 1e-4)
         assert optimizer.betas == (0.9, 0.95)
+
+
+def test_one_option_sets_the_size_of_images_and_discriminator():
+    trainer = load('vqgan_stylegan2', image_size=128)
+    discriminator = build(trainer.model).discriminator
+    image = torch.empty(4, 3, 128, 128, device='meta')
+    assert discriminator(image).shape == (4, 1)
+    assert trainer.dataset.transforms[0].size == discriminator.image_size == 128
+    assert load('vqgan_stylegan2').model.discriminator.image_size == 256
+    assert list(build(load('vqgan').model).discriminator(image).shape[2:]) == [14, 14]
