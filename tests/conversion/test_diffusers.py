@@ -46,10 +46,10 @@ def test_there_and_back(name, tmp_path):
     ] and equal(DIFFUSERS.from_ours(ours).weights, source.weights)
 
 
-@pytest.mark.parametrize('config', [*TINY.values(), SPHERE], ids=[*TINY, 'sphere'])
-def test_diffusers_reconstructs_the_same(config, tmp_path):
+@pytest.mark.parametrize('name', [*TINY, 'sphere'])
+def test_diffusers_reconstructs_the_same(name, tmp_path):
     diffusers = pytest.importorskip('diffusers')
-    model, _ = export(config, tmp_path)
+    model, _ = export((TINY | {'sphere': SPHERE})[name], tmp_path)
     theirs, report = diffusers.VQModel.from_pretrained(
         tmp_path, output_loading_info=True, low_cpu_mem_usage=False
     )
@@ -61,12 +61,16 @@ def test_diffusers_reconstructs_the_same(config, tmp_path):
         reconstruction = theirs.decode(latents).sample
         ours = model(image)
     assert torch.equal(tokens.reshape(-1), ours.quantized.tokens.reshape(-1))
-    torch.testing.assert_close(reconstruction, ours.image, rtol=0, atol=1e-5)
+    # Attention over all 256 pixels: the two sum in other orders. float64 has the proof.
+    tolerance = 5e-5 if name == 'f1' else 1e-5
+    torch.testing.assert_close(reconstruction, ours.image, rtol=0, atol=tolerance)
     assert not any(report.values())
     image, theirs, model = image.double(), theirs.double(), model.double()
     with torch.no_grad():
         exact = theirs.decode(theirs.encode(image).latents).sample
-        torch.testing.assert_close(exact, model(image).image, rtol=0, atol=1e-12)
+    # Codes on the sphere are normalised in float32 when they are written.
+    tolerance = 1e-6 if name == 'sphere' else 1e-12
+    torch.testing.assert_close(exact, model(image).image, rtol=0, atol=tolerance)
 
 
 def test_codes_on_the_sphere_are_written_with_length_1(tmp_path):
