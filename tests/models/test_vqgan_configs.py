@@ -22,7 +22,12 @@ def test_full_size(path):
     codes = int(path.stem.split('_')[0])
     assert model.tokenizer.quantizer.codebook.shape == (codes, 256)
     shallow = 'dd2' in path.stem
-    assert len(model.discriminator.blocks) == (2 if shallow else 3)
+    if 'stylegan2' in path.stem:  # 256 pixels are halved down to 4
+        depth, kind = 6, 'StyleGAN2Discriminator'
+    else:
+        depth, kind = 2 if shallow else 3, 'PatchDiscriminator'
+    assert type(model.discriminator).__name__ == kind
+    assert len(model.discriminator.blocks) == depth
     assert model.adversarial_weight.gain == (0.75 if shallow else 0.8)
     assert set(model.reconstruction_losses) == {'l1_loss', 'lpips_loss'}
     assert loaded.trainer.iters == 260_000
