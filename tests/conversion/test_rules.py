@@ -32,7 +32,7 @@ TABLE = Table(
     ),
     (Dropped('loss.', 'a loss'), Dropped('steps', 'a counter')),
     (Dropped('ours.', 'only ours'),),
-    {'used': lambda weights: torch.zeros(len(weights))},
+    lambda weights: {'used': torch.zeros(len(weights))},
 )
 
 

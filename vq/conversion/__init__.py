@@ -11,6 +11,8 @@ from vq.conversion.taming import Taming
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (Taming(), LlamaGen(), Diffusers(), LPIPSFamily())
 }
+# The groups of tools/prepare_checkpoints.py are names, too.
+ALIASES = {'taming_transformers': 'taming'}
 
 
 def find(name: str) -> Family:
@@ -19,6 +21,7 @@ def find(name: str) -> Family:
     Raises:
         ConversionError: There is none of that name.
     """
+    name = ALIASES.get(name, name)
     if name not in FAMILIES:
         raise ConversionError(
             f'there is no family {name!r}; {nearest(name, list(FAMILIES))}'

@@ -1,6 +1,6 @@
 """Names of convolutional autoencoders in published code, by ours."""
 
-from vq.conversion.rules import LEAVES, Dropped, Rule, Size
+from vq.conversion.rules import Dropped, Rule
 
 ENDS = {'conv_in': 'stem', 'norm_out': 'norm', 'conv_out': 'head'}
 RESIDUAL = {
@@ -22,33 +22,6 @@ CONNECTORS = (
     Rule('post_quant_conv.', 'pre_decode.conv.'),
 )
 CODEBOOK = Rule('quantize.embedding.weight', 'tokenizer.quantizer.codebook')
-
-_BATCH_NORM = (*LEAVES, 'running_mean', 'running_var', 'num_batches_tracked')
-_ACT_NORM = ('loc', 'scale', 'initialized')
-
-
-def patch_discriminator(theirs: str) -> tuple[Rule, ...]:
-    """Return the rules of a PatchGAN that is one long sequence.
-
-    Its layers are the stem and a ReLU, then convolution, norm and ReLU in turn, and the
-    head, whose number is therefore 3 * depth + 2.
-
-    Args:
-        theirs: Prefix of the sequence, with its dot.
-    """
-    ours = 'discriminator.'
-    block = f'{ours}blocks.{{block}}.'
-    return (
-        Rule(f'{theirs}0.', f'{ours}stem.'),
-        Rule(f'{theirs}{{3*depth+2}}.', f'{ours}head.'),
-        Rule(f'{theirs}{{3*block+2}}.', f'{block}conv.'),
-        Rule(f'{theirs}{{3*block+3}}.', f'{block}norm.', _BATCH_NORM + _ACT_NORM),
-    )
-
-
-def patch_depth(theirs: str) -> Size:
-    """Return the size that `patch_discriminator` counts with."""
-    return Size('depth', f'{theirs}{{3*depth+2}}.', 'discriminator.blocks.{depth-1}.')
 
 
 def lpips(theirs: str) -> Dropped:

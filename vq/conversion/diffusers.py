@@ -17,7 +17,6 @@ from torch.nn import functional
 from vq.conversion import structure
 from vq.conversion.autoencoder import CODEBOOK, CONNECTORS, RESIDUAL
 from vq.conversion.family import (
-    NO_DISCRIMINATOR,
     AutoencoderFamily,
     Weights,
     mirror_obstacles,
@@ -73,7 +72,6 @@ TABLE = Table(
         *CONNECTORS,
         CODEBOOK,
     ),
-    omitted=(NO_DISCRIMINATOR,),
 )
 
 

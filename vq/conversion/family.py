@@ -9,17 +9,14 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from vq.config.errors import nearest
-from vq.conversion import structure
-from vq.conversion.rules import ConversionError, Dropped, Renamed, Table
+from vq.conversion import discriminators, structure
+from vq.conversion.rules import ConversionError, Renamed, Table
 from vq.models.decoders import ConvDecoder
 from vq.models.encoders import ConvEncoder
 from vq.models.layers import NORM_GROUPS
 from vq.models.reconstructor import Reconstructor
 
 Weights = Mapping[str, Tensor]
-NO_DISCRIMINATOR = Dropped(
-    'discriminator.', 'the format has no place for it, and no image depends on it'
-)
 
 
 class Family(ABC):
@@ -127,9 +124,11 @@ class AutoencoderFamily(Family):
 
     Attributes:
         norm_groups: Groups of its normalisations; None where a file tells them.
+        discriminators: Kinds that its checkpoints may hold, see `discriminators.kind`.
     """
 
     norm_groups: ClassVar[int | None] = NORM_GROUPS
+    discriminators: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def table(self, weights: Weights) -> Table:
@@ -161,8 +160,8 @@ class AutoencoderFamily(Family):
     def from_ours(self, weights: Weights) -> Renamed:
         """Rename; a discriminator without a place is left out, and that is told."""
         table = self.table(weights)
-        if not _is_patch_discriminator(weights):
-            table = replace(table, omitted=(*table.omitted, NO_DISCRIMINATOR))
+        if discriminators.kind(weights) not in self.discriminators:
+            table = replace(table, omitted=(*table.omitted, discriminators.OMITTED))
         return table.from_ours(weights)
 
     def model_config(
@@ -250,9 +249,3 @@ def mirror_obstacles(
         for key in keys
         if decoder[key] != expected[key]
     ]
-
-
-def _is_patch_discriminator(weights: Weights) -> bool:
-    norms = ('norm.running_mean', 'norm.loc')
-    keys = [key for key in weights if key.startswith('discriminator.blocks.')]
-    return any(key.endswith(norms) for key in keys)

@@ -17,8 +17,13 @@ from vq.conversion.autoencoder import (
     CONNECTORS,
     ENDS,
     RESIDUAL,
+    lpips,
+)
+from vq.conversion.discriminators import (
+    BLUR,
     patch_depth,
-    patch_discriminator,
+    patch_rules,
+    stylegan_rules,
 )
 from vq.conversion.family import AutoencoderFamily, mirror_obstacles
 from vq.conversion.rules import Dropped, Rule, Table, nested
@@ -26,6 +31,7 @@ from vq.conversion.rules import Dropped, Rule, Table, nested
 USED_TOKENS = 65536  # length of its list of recent tokens
 
 _DISCRIMINATOR = 'discriminator.main.'
+_KERNELS = 'discriminator.blocks.{block}.downsample.0.f'
 
 
 def _coder(theirs: str, ours: str, resample: str) -> tuple[Rule, ...]:
@@ -43,20 +49,37 @@ def _coder(theirs: str, ours: str, resample: str) -> tuple[Rule, ...]:
     )
 
 
+def _restored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the constants that their checkpoints hold beside the weights."""
+    end = '.downsample.1.weight'
+    blurred = [key for key in weights if key.startswith('discriminator.')]
+    restored = {
+        key.removesuffix(end) + '.downsample.0.f': torch.tensor(BLUR)
+        for key in blurred
+        if key.endswith(end)
+    }
+    return {'quantize.codebook_used': torch.zeros(USED_TOKENS), **restored}
+
+
+_NETWORK = (
+    *_coder('encoder.', 'tokenizer.encoder.', 'downsample'),
+    *_coder('decoder.', 'decoder.', 'upsample'),
+    *CONNECTORS,
+    CODEBOOK,
+)
+_DROPPED = (
+    Dropped('quantize.codebook_used', 'the tokens of recent batches, for the log'),
+    Dropped(_KERNELS, 'taps of a blur, the same in all: our Blur has them'),
+    lpips('perceptual_loss.'),
+)
 TABLE = Table(
-    (
-        *_coder('encoder.', 'tokenizer.encoder.', 'downsample'),
-        *_coder('decoder.', 'decoder.', 'upsample'),
-        *CONNECTORS,
-        CODEBOOK,
-        *patch_discriminator(_DISCRIMINATOR),
-    ),
+    (*_NETWORK, *patch_rules(_DISCRIMINATOR)),
     (patch_depth(_DISCRIMINATOR),),
-    (
-        Dropped('quantize.codebook_used', 'the tokens of recent batches, for the log'),
-        Dropped('perceptual_loss.', 'LPIPS is frozen: it is read from its own files'),
-    ),
-    restored={'quantize.codebook_used': lambda _: torch.zeros(USED_TOKENS)},
+    _DROPPED,
+    restored=_restored,
+)
+STYLEGAN = Table(
+    (*_NETWORK, *stylegan_rules('discriminator.')), (), _DROPPED, restored=_restored
 )
 
 
@@ -71,10 +94,12 @@ class LlamaGen(AutoencoderFamily):
     containers = ('ema', 'model', 'state_dict')
     beside = {'discriminator': 'discriminator.'}
     file = 'model.pt'
+    discriminators = ('patch', 'stylegan')
 
     def table(self, weights: Mapping[str, Tensor]) -> Table:
-        """Return the one table."""
-        return TABLE
+        """Choose by the discriminator."""
+        marks = ('discriminator.final_conv.0.weight', 'discriminator.head.conv.weight')
+        return STYLEGAN if any(mark in weights for mark in marks) else TABLE
 
     def training(self, **options: Any) -> dict[str, Any]:
         """Return the losses of the published training command."""

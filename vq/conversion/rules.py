@@ -7,7 +7,7 @@ a size of the network, `{levels-1-level}`, which counts from the other end.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -127,16 +127,14 @@ class Table:
         sizes: What the templates count with.
         dropped: Published keys that have no place in ours.
         omitted: Our keys that have no place in theirs.
-        restored: Published keys that ours lacks: what makes each, given their weights.
+        restored: Makes what theirs has and ours lacks, given the rest of theirs.
     """
 
     rules: tuple[Rule, ...]
     sizes: tuple[Size, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     omitted: tuple[Dropped, ...] = ()
-    restored: Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]] = field(
-        default_factory=dict
-    )
+    restored: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
 
     def to_ours(self, weights: Mapping[str, Tensor]) -> Renamed:
         """Rename published weights.
@@ -159,8 +157,8 @@ class Table:
             for r in self.rules
         ]
         renamed = _rename(weights, rules, self.omitted)
-        for key, make in self.restored.items():
-            renamed.weights[key] = make(renamed.weights)
+        if self.restored is not None:
+            renamed.weights.update(self.restored(renamed.weights))
         return renamed
 
 

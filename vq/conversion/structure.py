@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vq.conversion import discriminators
 from vq.conversion.rules import ConversionError, listed
 from vq.models.layers import NORM_GROUPS
 from vq.registry import MODELS
@@ -16,7 +17,6 @@ Weights = Mapping[str, Tensor]
 ENCODER = 'tokenizer.encoder.'
 DECODER = 'decoder.'
 QUANTIZER = 'tokenizer.quantizer.'
-DISCRIMINATOR = 'discriminator.'
 
 
 def vqgan_config(
@@ -51,7 +51,7 @@ def vqgan_config(
         pre_decode=_connector(weights, 'pre_decode.'),
         decoder=decoder,
         reconstruction_losses=training.pop('reconstruction_losses', {}),
-        discriminator=discriminator_config(weights),
+        discriminator=discriminators.config(weights),
     )
     return config | (training if config['discriminator'] else {})
 
@@ -94,23 +94,6 @@ def decoder_config(
         **_levels(weights, DECODER),
         latent_dim=shape(weights, f'{DECODER}stem.weight')[1],
         norm_groups=norm_groups,
-    )
-
-
-def discriminator_config(weights: Weights) -> dict[str, Any] | None:
-    """Return the config of the PatchDiscriminator in the weights, if there is one."""
-    keys = [key for key in weights if key.startswith(DISCRIMINATOR)]
-    if not keys:
-        return None
-    width, in_dim = shape(weights, f'{DISCRIMINATOR}stem.weight')[:2]
-    norms = {'norm.running_mean': 'batch', 'norm.loc': 'act'}
-    found = (name for end, name in norms.items() if any(k.endswith(end) for k in keys))
-    return dict(
-        type='PatchDiscriminator',
-        depth=count(weights, f'{DISCRIMINATOR}blocks.'),
-        width=width,
-        norm=next(found, 'none'),
-        in_dim=in_dim,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vq.conversion import structure
+from vq.conversion import discriminators, structure
 from vq.conversion.autoencoder import (
     ATTENTION,
     CODEBOOK,
@@ -19,9 +19,8 @@ from vq.conversion.autoencoder import (
     ENDS,
     RESIDUAL,
     lpips,
-    patch_depth,
-    patch_discriminator,
 )
+from vq.conversion.discriminators import patch_depth, patch_rules
 from vq.conversion.family import AutoencoderFamily, mirror_obstacles
 from vq.conversion.rules import Dropped, Rule, Size, Table, nested
 from vq.conversion.yaml import dump
@@ -44,7 +43,7 @@ _NETWORK = (
     *nested('decoder.mid.block_{block}.', 'decoder.mid.block{block}.', RESIDUAL),
     *nested('decoder.mid.attn_1.', 'decoder.mid.attention.', ATTENTION),
     *CONNECTORS,
-    *patch_discriminator(_DISCRIMINATOR),
+    *patch_rules(_DISCRIMINATOR),
 )
 _SIZES = (
     Size('levels', 'decoder.up.{levels-1}.', 'decoder.levels.{levels-1}.'),
@@ -75,6 +74,7 @@ class Taming(AutoencoderFamily):
 
     name = 'taming'
     file = 'model.ckpt'
+    discriminators = ('patch',)
 
     def table(self, weights: Mapping[str, Tensor]) -> Table:
         """Choose by the quantizer."""
@@ -202,7 +202,7 @@ def _yaml(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
             attn_resolutions=[image_size // 2**i for i in encoder['attention']],
             dropout=0.0,
         ),
-        lossconfig=_loss(structure.discriminator_config(ours)),
+        lossconfig=_loss(discriminators.config(ours)),
     )
     if gumbel:
         parameters['temperature_scheduler_config'] = dict(
@@ -217,7 +217,7 @@ def _yaml(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
 
 def _loss(discriminator: Mapping[str, Any] | None) -> dict[str, Any]:
     module = 'taming.modules.losses.vqperceptual'
-    if discriminator is None or discriminator['norm'] not in ('batch', 'act'):
+    if discriminator is None or discriminator.get('norm') not in ('batch', 'act'):
         return dict(target=f'{module}.DummyLoss')
     return dict(
         target=f'{module}.VQLPIPSWithDiscriminator',
