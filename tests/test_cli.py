@@ -90,6 +90,23 @@ def test_inference_takes_pictures_and_options() -> None:
     assert found['ema'] and found['no_crop'] and not found['autocast']
 
 
+def test_conversion_and_export() -> None:
+    words = ['llamagen', 'x.pt', '--options', 'normalize:False', '--check', 'c.py']
+    found = vars(cli.convert_parser().parse_args(words))
+    assert (found['family'], found['path'], found['check']) == (
+        words[0],
+        'x.pt',
+        'c.py',
+    )
+    assert (found['options'], found['suffix']) == (['normalize:False'], '.converted')
+    assert (found['out'], found['container']) == (None, '')
+    words = ['c.py', '--load-model-from', 'm.pth', '--format', 'taming', '--ema']
+    found = vars(cli.export_parser().parse_args(words))
+    assert (found['config'], found['load_model_from']) == ('c.py', ['m.pth'])
+    assert (found['format'], found['ema'], found['image_size']) == ('taming', True, 256)
+    assert found['out'] is None and not found['dry_run']
+
+
 @pytest.mark.parametrize('parser', [*OWN, cli.inference_parser])
 @pytest.mark.parametrize('words', [[], ['NAME'], [*BOTH, '--no-such-flag']])
 def test_wrong_lines_are_refused_with_the_usage(
@@ -107,6 +124,7 @@ MODULES = {
     'vq.test': cli.test_parser,
     'vq.inference': cli.inference_parser,
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
+    'vq.export': cli.export_parser,
 }
 HEAVY = {'torch', 'torchvision', 'mmengine', 'numpy', 'PIL', 'cv2', 'einops'}
 

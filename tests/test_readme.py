@@ -25,6 +25,7 @@ PARSERS = {
     'vq.inference': cli.inference_parser,
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
     'vq.config': cli.config_parser,
+    'vq.export': cli.export_parser,
 }
 # Files that a page has its reader write; tests/test_add_a_quantizer.py writes them.
 WRITTEN_BY_THE_READER = {'configs/vqgan/binary_1024_imagenet_ddp.py'}

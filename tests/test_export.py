@@ -1,0 +1,45 @@
+"""`vq.export`, as it is typed."""
+
+import pytest
+
+from tests.conversion import networks
+from tests.conversion.networks import equal
+from vq import export
+from vq.checkpoints.files import write_weights
+from vq.cli import export_parser
+from vq.conversion import FAMILIES, configs, reading
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return the command, run on a tiny network's config and weights."""
+    model = networks.DDCONFIGS['f2']
+    weights = networks.build(model).state_dict()
+    config = tmp_path / 'tiny.py'
+    config.write_text(configs.text(model, 'Tiny.'))
+    write_weights(tmp_path / 'model', weights)
+
+    def call(*words):
+        files = [str(tmp_path / 'model.pth')]
+        args = [str(config), *words, '--load-model-from', *files]
+        export.run(export_parser().parse_args(args))
+        return weights
+
+    return call
+
+
+def test_taming(run, tmp_path):
+    weights = run('--format', 'taming', '--out', str(tmp_path / 'x.ckpt'))
+    theirs = reading.read(tmp_path / 'x.ckpt', FAMILIES['taming']).weights
+    assert equal(FAMILIES['taming'].to_ours(theirs).weights, weights)
+    assert 'resolution: 256' in (tmp_path / 'model.yaml').read_text()
+    assert (tmp_path / 'x.ckpt.json').is_file()
+
+
+def test_overrides_count(run, tmp_path):
+    name = '.trainer.model.tokenizer.quantizer.normalize'
+    words = ['--format', 'taming', '--out', str(tmp_path / 'x.ckpt')]
+    with pytest.raises(ValueError, match='taming cannot hold'):
+        run(*words, '--override', f'{name}:True')
+    with pytest.raises(ValueError, match="no format 'tamming'"):
+        run('--format', 'tamming')

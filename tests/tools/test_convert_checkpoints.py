@@ -1,0 +1,90 @@
+"""The command: a published file in, three files out, and what it says."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conversion import networks
+from tests.conversion.networks import equal
+from vq.checkpoints import read_weights
+from vq.conversion import FAMILIES, parity
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / 'tools' / 'convert_checkpoints.py'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    """Return the tool as a module."""
+    spec = importlib.util.spec_from_file_location('convert_checkpoints', TOOL)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Return a published file of a tiny LlamaGen, and its weights by our names."""
+    weights = networks.build(networks.DDCONFIGS['f2']).state_dict()
+    theirs = FAMILIES['llamagen'].from_ours(weights).weights
+    torch.save({'model': theirs}, tmp_path / 'vq.pt')
+    return tmp_path / 'vq.pt', weights
+
+
+def test_convert_and_check(tool, published, capsys, monkeypatch):
+    monkeypatch.setattr(parity, 'SIDE', 32)
+    path, weights = published
+    tool.main(['llamagen', str(path)])
+    assert equal(read_weights([path.with_name('vq.pt.converted')]), weights)
+    told = capsys.readouterr().out
+    assert "under 'model'" in told and f'mapped {len(weights)}, dropped 1' in told
+    config = path.with_name('vq.pt.converted.py')
+    assert f'config written: {config}' in told
+    tool.main(['llamagen', str(path), '--check', str(config)])
+    told = capsys.readouterr().out
+    assert f'loaded {len(weights)}, missing 0' in told and 'is finite' in told
+
+
+def test_options_suffix_and_out(tool, published, monkeypatch):
+    path, weights = published
+    tool.main(['llamagen', str(path), '--suffix', '.x', '--options', 'normalize:False'])
+    assert equal(read_weights([path.with_name('vq.pt.x')]), weights)
+    assert 'normalize=False' in path.with_name('vq.pt.x.py').read_text()
+    monkeypatch.chdir(path.parent)
+    tool.main(['llamagen', str(path), '--out', 'y.safetensors', '--container', 'model'])
+    assert equal(read_weights([path.with_name('y.safetensors')]), weights)
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['lamagen'], "no family 'lamagen'.*llamagen"),
+        (['taming'], 'no rule knows these keys: encoder.conv_blocks.0'),
+        (['llamagen', '--options', 'decoder:True'], "no option 'decoder'"),
+        (['llamagen', '--options', 'normalize'], 'normalize'),
+        (['llamagen', '--check', 'configs/nowhere.py'], 'configs/nowhere.py'),
+        (['llamagen', '--check', 'configs/demo/vqgan_digits.py'], 'of another model'),
+    ],
+)
+def test_mistakes_are_told_in_a_line(tool, published, words, message):
+    path, _ = published
+    with pytest.raises(SystemExit, match=message) as caught:
+        tool.main([words[0], str(path), *words[1:]])
+    assert 'Traceback' not in str(caught.value)
+
+
+def test_help_imports_nothing_heavy():
+    done = subprocess.run(
+        [sys.executable, '-X', 'importtime', str(TOOL), '--help'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'usage: convert_checkpoints.py' in done.stdout
+    assert not [line for line in done.stderr.splitlines() if line.endswith(' torch')]
