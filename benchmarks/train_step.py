@@ -4,8 +4,8 @@
 
 The full-size network with random weights is trained in several ways (see
 train_step_ways.py), each in a process of its own, so that each has its own peak of
-memory. They take turns, iteration by iteration, so that the ratios hold on a busy
-machine as well; on the CPU time is processor time, which waiting for a core leaves out.
+memory. They take turns, iteration by iteration, and the fastest iteration of each
+counts; on the CPU time is processor time, which waiting for a core leaves out.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import json
 import logging
 import multiprocessing
 import resource
-import statistics
 import sys
 import time
 import traceback
@@ -201,9 +200,11 @@ def measure(
 
 
 def ratio(result: Result, ours: Result) -> float:
-    """Return how many times as long an iteration takes: the median over the turns."""
-    pairs = zip(result.seconds, ours.seconds, strict=True)
-    return statistics.median(theirs / own for theirs, own in pairs)
+    """Return how many times as long an iteration takes.
+
+    The fastest ones are compared: what else the machine does only ever adds time.
+    """
+    return min(result.seconds) / min(ours.seconds)
 
 
 def table(results: Mapping[str, Result], settings: Settings) -> str:
@@ -215,7 +216,7 @@ def table(results: Mapping[str, Result], settings: Settings) -> str:
         '  discriminator  peak GiB'
     ]
     for name, result in results.items():
-        speed = settings.batch / statistics.median(result.seconds)
+        speed = settings.batch / min(result.seconds)
         reckoned = str(RECKONED.get(name, '')) if full else ''
         counts = [f'{result.passes[part]:g}' for part in result.passes]
         lines.append(
