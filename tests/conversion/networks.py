@@ -18,6 +18,7 @@ def autoencoder(
     width: int = 32,
     mults: tuple[int, ...] = (1, 2),
     depth: int = 1,
+    dim: int = 4,
     attention: tuple[int, ...] = (1,),
     decoder: dict[str, Any] | None = None,
     quantizer: dict[str, Any] | None = None,
@@ -37,16 +38,16 @@ def autoencoder(
             attention=tuple(last - level for level in attention),
         ),
     )
-    sizes = dict(type='VectorQuantizer', codebook_size=16, dim=4)
+    sizes = dict(type='VectorQuantizer', codebook_size=16, dim=dim)
     config = dict(
         type='VQGAN',
         tokenizer=dict(
             type='ImageTokenizer',
             encoder=common | coders[0],
-            post_encode=dict(type='Connector', in_dim=8, out_dim=4),
+            post_encode=dict(type='Connector', in_dim=8, out_dim=dim),
             quantizer=sizes | (quantizer or {}),
         ),
-        pre_decode=dict(type='Connector', in_dim=4, out_dim=8),
+        pre_decode=dict(type='Connector', in_dim=dim, out_dim=8),
         decoder=common | coders[1] | (decoder or {}),
         reconstruction_losses={},
     )
@@ -67,7 +68,7 @@ TAMING_ONLY = {
     'no attention in levels': autoencoder(attention=()),
     'attention in all': autoencoder(attention=(0, 1)),
     'wide at once': autoencoder(mults=(2, 1)),
-    'gumbel': autoencoder(quantizer=dict(type='GumbelQuantizer')),
+    'gumbel': autoencoder(dim=8, quantizer=dict(type='GumbelQuantizer')),
 }
 
 

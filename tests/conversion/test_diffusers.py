@@ -82,6 +82,16 @@ def test_codes_on_the_sphere_are_written_with_length_1(tmp_path):
     assert 'length 1' in note
 
 
+def test_the_first_names_of_attention(tmp_path):
+    model, _ = export(TINY['f2'], tmp_path)
+    weights = reading.read(tmp_path, DIFFUSERS).weights
+    names = {'to_q': 'query', 'to_k': 'key', 'to_v': 'value', 'to_out.0': 'proj_attn'}
+    for new, old in names.items():
+        weights = {k.replace(f'.{new}.', f'.{old}.'): v for k, v in weights.items()}
+    assert equal(DIFFUSERS.to_ours(weights).weights, model.state_dict())
+    assert any('.proj_attn.' in key for key in weights)
+
+
 def test_settings(tmp_path):
     export(TINY['f4 deep'], tmp_path)
     settings = json.loads((tmp_path / 'config.json').read_text())

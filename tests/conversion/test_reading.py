@@ -116,6 +116,13 @@ def test_containers(tmp_path):
         reading.read(tmp_path / 'x.pt', LLAMAGEN, container='nets')
 
 
+def test_wrappers_are_taken_off(tmp_path):
+    wrapped = {f'module._orig_mod.{key}': value for key, value in WEIGHTS.items()}
+    torch.save({'model': wrapped}, tmp_path / 'x.pt')
+    source = reading.read(tmp_path / 'x.pt', LLAMAGEN)
+    assert equal(source.weights, WEIGHTS) and source.wrapper == 'module._orig_mod.'
+
+
 def test_folders(tmp_path):
     with pytest.raises(ConversionError, match='holds no weights'):
         reading.read(tmp_path, TAMING)

@@ -148,6 +148,10 @@ def test_what_is_written(tmp_path):
             dict(quantizer=dict(normalize=True)),
             'tokenizer.quantizer: VectorQuantizer w',
         ),
+        (
+            dict(quantizer=dict(type='GumbelQuantizer')),
+            'tokenizer.quantizer: not all of',
+        ),
         (dict(decoder=dict(depth=1)), 'decoder: depth=1, not 2'),
         (dict(decoder=dict(width_mults=(2, 2))), 'decoder: width_mults'),
         (dict(decoder=dict(attention=())), 'decoder: attention'),

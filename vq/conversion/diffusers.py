@@ -31,6 +31,8 @@ _RESIDUAL = {
     name if other != 'shortcut' else 'conv_shortcut': other
     for name, other in RESIDUAL.items()
 }
+# As diffusers named them at first; exports use today's names, which come first.
+_FIRST = {'query': 'query', 'key': 'key', 'value': 'value', 'proj_attn': 'out'}
 _LINEAR = {'to_q': 'query', 'to_k': 'key', 'to_v': 'value', 'to_out.0': 'out'}
 
 
@@ -47,6 +49,7 @@ def _attention(theirs: str, ours: str) -> tuple[Rule, ...]:
     return (
         Rule(f'{theirs}group_norm.', f'{ours}norm.'),
         *nested(theirs, ours, _LINEAR, **changes),
+        *nested(theirs, ours, _FIRST, **changes),
     )
 
 

@@ -91,6 +91,8 @@ def told(done: Converted) -> str:
     source, renamed = done.source, done.renamed
     under = f' under {source.container!r}' if source.container else ''
     rows = [f'{display(source.file)}: {len(source.weights)} tensors{under}']
+    if source.wrapper:
+        rows.append(f'taken off all names: {source.wrapper}')
     if source.others:
         rows.append(f'not used: {listed(source.others)}')
     if source.foreign:
@@ -189,6 +191,7 @@ def _record(
         family=family.name,
         options=dict(options),
         container=source.container,
+        wrapper=source.wrapper,
         not_used=list(source.others),
         placeholders=list(source.foreign),
         mapped=len(renamed.mapped),

@@ -110,6 +110,20 @@ class Taming(AutoencoderFamily):
         keys = ('width', 'width_mults', 'depth', 'attention', 'latent_dim')
         return mirror_obstacles(encoder, decoder, keys=keys)
 
+    def obstacles(self, model: nn.Module) -> list[str]:
+        """Name the parts; GumbelVQ is built for one width around its quantizer."""
+        found = super().obstacles(model)
+        if found:
+            return found
+        quantizer: Any = model.get_submodule('tokenizer.quantizer')
+        if type(quantizer).__name__ != 'GumbelQuantizer':
+            return []
+        latent_dim = structure.encoder_config(model.state_dict())['latent_dim']
+        dims = (latent_dim, quantizer.in_dim, quantizer.dim)
+        if len(set(dims)) == 1:
+            return []
+        return [f'tokenizer.quantizer: not all of one width, but {dims}']
+
     def write(
         self,
         path: Path,
