@@ -51,6 +51,26 @@ def test_at_five_random_moments(tmp_path: Path) -> None:
         assert scalars(tmp_path / 'whole') == scalars(root)
 
 
+@pytest.mark.parametrize('norm', ['act', 'spectral'])
+def test_with_a_perceptual_loss_and_norms_that_keep_a_state(
+    tmp_path: Path, norm: str
+) -> None:
+    words = [
+        *NOISE,
+        f'.trainer.model.discriminator.norm::{norm}',
+        ".trainer.model.reconstruction_losses.lpips_loss:dict(type='LPIPSLoss', "
+        "trunk='random')",
+    ]
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    moments = train(whole, *words)
+    train(killed, *words, kill_at=2 * moments // 3)
+    train(killed, *words, '--auto-resume')
+    assert_same(checkpoint(whole, ITERS), checkpoint(killed, ITERS))
+    assert scalars(whole) == scalars(killed)
+    assert all('lpips_loss' in line for line in scalars(whole))
+    assert not any('lpips' in key for key in checkpoint(whole, ITERS)['model'])
+
+
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
     train(tmp_path)
     expected = checkpoint(tmp_path, ITERS)
