@@ -91,7 +91,7 @@ def test_what_cannot_be_written_is_told(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError('no space')
 
-    monkeypatch.setattr(output, 'save_file', full)
+    monkeypatch.setattr(output, 'write_safetensors', full)
     with pytest.raises(CheckpointError, match='cannot be written: no space'):
         output.write_weights(tmp_path / 'x', {'a': torch.ones(1)})
     assert not list(tmp_path.iterdir())

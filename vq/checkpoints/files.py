@@ -55,7 +55,15 @@ def write_weights(stem: Path, state: Mapping[str, Tensor]) -> None:
     plain = {
         key: value.detach().cpu().clone().contiguous() for key, value in state.items()
     }
-    save_file(plain, stem.with_suffix('.safetensors'))
+    write_safetensors(stem.with_suffix('.safetensors'), plain)
+
+
+def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write contiguous tensors that share no memory; with the rights of any new file."""
+    save_file(dict(state), path, metadata={'format': 'pt'})
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)  # safetensors lets only its owner read
 
 
 def is_safetensors(path: Path) -> bool:

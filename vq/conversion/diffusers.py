@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from einops import rearrange
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vq.checkpoints.files import write_safetensors
 from vq.conversion import structure
 from vq.conversion.autoencoder import CODEBOOK, CONNECTORS, RESIDUAL
 from vq.conversion.family import (
@@ -142,7 +142,7 @@ class Diffusers(AutoencoderFamily):
         settings = _settings(model, image_size=image_size)
         files[0].write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
         plain = {key: value.contiguous() for key, value in weights.items()}
-        save_file(plain, files[1], metadata={'format': 'pt'})
+        write_safetensors(files[1], plain)
         return files
 
 

@@ -10,12 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 import vq
 from vq.checkpoints import write_json
-from vq.checkpoints.files import WRITE_ERRORS, CheckpointError, sha256
+from vq.checkpoints.files import (
+    WRITE_ERRORS,
+    CheckpointError,
+    sha256,
+    write_safetensors,
+)
 from vq.config.files import display
 from vq.conversion import configs
 from vq.conversion.family import Family
@@ -119,8 +123,7 @@ def write_weights(path: Path, weights: Mapping[str, Tensor]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        save_file(_separate(weights), aside, metadata={'format': 'pt'})
-        _open_to_others(aside)
+        write_safetensors(aside, _separate(weights))
         digest = sha256(aside)
         if path.exists() and sha256(path) != digest:
             raise ConversionError(
@@ -157,13 +160,6 @@ def versions() -> dict[str, str]:
 def now() -> str:
     """Return the date and time in UTC."""
     return datetime.now(UTC).isoformat(timespec='seconds')
-
-
-def _open_to_others(path: Path) -> None:
-    """Give a file the rights of any new file: safetensors lets only its owner read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)
 
 
 def _separate(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
