@@ -1,4 +1,4 @@
-"""Shipped VQGAN configs: they load, check, build on the meta device, and are short."""
+"""Shipped VQGAN configs: they load, check, and build on the meta device."""
 
 from pathlib import Path
 
@@ -14,7 +14,6 @@ VQGANS = sorted((ROOT / 'vqgan').glob('*.py'))
 
 @pytest.mark.parametrize('path', VQGANS, ids=lambda path: path.stem)
 def test_full_size(path):
-    assert len(path.read_text().splitlines()) <= 12
     loaded = config.load(path)
     config.check(loaded)
     with torch.device('meta'):

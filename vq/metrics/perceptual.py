@@ -10,6 +10,9 @@ from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
 
 
+WITHOUT_METRIC = 'or validate without LPIPS: --override .validator.metrics.lpips:None'
+
+
 @METRICS.register_module()
 class LPIPSMetric(ImageMetric):
     """The LPIPS distance per image, on VGG16; then their mean.
@@ -26,7 +29,7 @@ class LPIPSMetric(ImageMetric):
     def __init__(self, *, quantize: bool = False) -> None:
         super().__init__()
         self.quantize = quantize
-        self.lpips = LPIPS()
+        self.lpips = LPIPS(way_out=WITHOUT_METRIC)
 
     def prepare(self, model: nn.Module) -> None:
         """Load the network's weights.

@@ -17,5 +17,6 @@ model = dict(
     adversarial_loss=dict(type='HingeLoss'),
     adversarial_weight=dict(type='AdaptiveWeight', gain=0.8),
 )
-# Validation trains nothing, so it does not need the perceptual loss's weights.
+# Validation trains nothing: LPIPS is a metric there.
 val_model = dict(reconstruction_losses=dict(lpips_loss=None))
+val_metrics = dict(lpips=dict(type='LPIPSMetric'))

@@ -22,3 +22,4 @@ model = dict(
     adversarial_weight=dict(gain=0.1),
     discriminator_start=800,
 )
+val_metrics = dict(lpips=None)

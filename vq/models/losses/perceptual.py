@@ -28,6 +28,10 @@ STD = (0.458, 0.448, 0.450)
 EPS = 1e-10
 RANDOM_SEED = 0  # of a random trunk: the same on every rank and in every run
 OPTION = '.trainer.model.reconstruction_losses.lpips_loss'
+WITHOUT_LOSS = (
+    'or train without a download, on a random trunk, a weaker loss: --override '
+    f'{OPTION}.trunk::random, or without LPIPS: --override {OPTION}:None'
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -48,13 +52,17 @@ class LPIPS(FrozenModule):
     Args:
         trunk: 'pretrained', on ImageNet, or 'random', from a fixed seed, which needs
             no file, is a far weaker judge, and compares with no published number.
+        way_out: What the error says of how to do without the trunk's file.
     """
 
-    def __init__(self, *, trunk: Trunk = 'pretrained') -> None:
+    def __init__(
+        self, *, trunk: Trunk = 'pretrained', way_out: str = WITHOUT_LOSS
+    ) -> None:
         super().__init__()
         if trunk not in ('pretrained', 'random'):
             raise ValueError(f"trunk must be 'pretrained' or 'random', got {trunk!r}")
         self.trunk_weights = trunk
+        self.way_out = way_out
         layers = vgg.make_layers(vgg.cfgs['D'], batch_norm=False)
         self.trunk = layers[: max(TAPS) + 1]
         self.heads = nn.ParameterList(
@@ -83,11 +91,7 @@ class LPIPS(FrozenModule):
         try:
             self.load_trunk(pretrained.load(TRUNK_NAME))
         except pretrained.MissingWeightsError as error:
-            message = (
-                f'LPIPS: {error}; or train without a download, on a random trunk, a '
-                f'weaker loss: --override {OPTION}.trunk::random, or without LPIPS: '
-                f'--override {OPTION}:None'
-            )
+            message = f'LPIPS: {error}; {self.way_out}'
             if not dry_run.enabled():
                 raise FileNotFoundError(message) from error
             _logger.warning('%s; this dry run goes on with random weights', message)

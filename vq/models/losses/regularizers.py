@@ -68,8 +68,7 @@ class R1Penalty(nn.Module):
         del logits_real, logits_fake
         image = at_least_float32(image.detach()).requires_grad_()
         training = discriminator.training
-        # In eval mode no image's logits depend on another image, and the penalty moves
-        # no statistics of a normalisation.
+        # In eval mode a normalisation mixes no images, and its statistics stay put.
         discriminator.eval()
         try:
             # torch.compile cannot differentiate twice.
