@@ -59,7 +59,7 @@ def write_weights(stem: Path, state: Mapping[str, Tensor]) -> None:
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Write contiguous tensors that share no memory; with the rights of any new file."""
+    """Write contiguous tensors that share no memory, readable as any new file is."""
     save_file(dict(state), path, metadata={'format': 'pt'})
     mask = os.umask(0)
     os.umask(mask)
