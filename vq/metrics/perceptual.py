@@ -9,7 +9,6 @@ from vq.models.losses import LPIPS
 from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
 
-
 WITHOUT_METRIC = 'or validate without LPIPS: --override .validator.metrics.lpips:None'
 
 
