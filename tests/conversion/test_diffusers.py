@@ -8,7 +8,10 @@ from safetensors.torch import load_file
 
 from tests.conversion import networks
 from tests.conversion.networks import equal
-from vq.conversion import FAMILIES, reading, structure
+from tests.golden_cases import cases
+from tests.models import golden
+from tests.models.golden import Case
+from vq.conversion import FAMILIES, export, reading, structure
 
 DIFFUSERS = FAMILIES['diffusers']
 TINY = networks.DDCONFIGS | {
@@ -19,7 +22,7 @@ TINY = networks.DDCONFIGS | {
 SPHERE = networks.autoencoder(quantizer=dict(normalize=True))
 
 
-def export(config, folder):
+def written(config, folder):
     """Write a network as a folder of diffusers, and return it and what was changed."""
     model = networks.build(config)
     weights, note = DIFFUSERS.for_export(model.state_dict(), model)
@@ -30,7 +33,7 @@ def export(config, folder):
 
 @pytest.mark.parametrize('name', TINY)
 def test_there_and_back(name, tmp_path):
-    model, note = export(TINY[name], tmp_path)
+    model, note = written(TINY[name], tmp_path)
     source = reading.read(tmp_path, DIFFUSERS)
     ours = DIFFUSERS.to_ours(source.weights).weights
     weights = {
@@ -49,7 +52,7 @@ def test_there_and_back(name, tmp_path):
 @pytest.mark.parametrize('name', [*TINY, 'sphere'])
 def test_diffusers_reconstructs_the_same(name, tmp_path):
     diffusers = pytest.importorskip('diffusers')
-    model, _ = export((TINY | {'sphere': SPHERE})[name], tmp_path)
+    model, _ = written((TINY | {'sphere': SPHERE})[name], tmp_path)
     theirs, report = diffusers.VQModel.from_pretrained(
         tmp_path, output_loading_info=True, low_cpu_mem_usage=False
     )
@@ -73,8 +76,35 @@ def test_diffusers_reconstructs_the_same(name, tmp_path):
     torch.testing.assert_close(exact, model(image).image, rtol=0, atol=tolerance)
 
 
+@cases('01a_')
+def test_published_vqgan_through_us_to_diffusers(path, tmp_path):
+    check_golden(Case(path), FAMILIES['taming'], tmp_path)
+
+
+@cases('07a_')
+def test_published_llamagen_through_us_to_diffusers(path, tmp_path):
+    check_golden(Case(path), FAMILIES['llamagen'], tmp_path)
+
+
+def check_golden(case, family, folder):
+    """Convert a golden network in and out; diffusers gives the published numbers."""
+    diffusers = pytest.importorskip('diffusers')
+    config = structure.without_losses(family.model_config(case.weights))
+    weights = family.to_ours(case.weights).weights
+    form = export.Format('diffusers')
+    export.export(config, weights, form, out=folder / 'x', image_size=32)
+    theirs = diffusers.VQModel.from_pretrained(folder / 'x', low_cpu_mem_usage=False)
+    with torch.no_grad():
+        latents = theirs.eval().encode(case.inputs['x']).latents
+        tokens = theirs.quantize(latents)[2][2]
+        decoded = theirs.decode(latents).sample
+    assert torch.equal(tokens.reshape(-1), case.outputs['indices'])
+    golden.close_values(latents, case.outputs['prequant'])
+    golden.close_values(decoded, case.outputs['dec'])
+
+
 def test_codes_on_the_sphere_are_written_with_length_1(tmp_path):
-    model, note = export(SPHERE, tmp_path)
+    model, note = written(SPHERE, tmp_path)
     codes = load_file(tmp_path / 'diffusion_pytorch_model.safetensors')
     written = codes['quantize.embedding.weight']
     own = model.tokenizer.quantizer.codebook
@@ -83,7 +113,7 @@ def test_codes_on_the_sphere_are_written_with_length_1(tmp_path):
 
 
 def test_the_first_names_of_attention(tmp_path):
-    model, _ = export(TINY['f2'], tmp_path)
+    model, _ = written(TINY['f2'], tmp_path)
     weights = reading.read(tmp_path, DIFFUSERS).weights
     names = {'to_q': 'query', 'to_k': 'key', 'to_v': 'value', 'to_out.0': 'proj_attn'}
     for new, old in names.items():
@@ -93,7 +123,7 @@ def test_the_first_names_of_attention(tmp_path):
 
 
 def test_settings(tmp_path):
-    export(TINY['f4 deep'], tmp_path)
+    written(TINY['f4 deep'], tmp_path)
     settings = json.loads((tmp_path / 'config.json').read_text())
     assert settings['block_out_channels'] == [32, 32, 64]
     assert settings['down_block_types'][-1].startswith('Attn')
