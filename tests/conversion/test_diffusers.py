@@ -106,9 +106,9 @@ def check_golden(case, family, folder):
 def test_codes_on_the_sphere_are_written_with_length_1(tmp_path):
     model, note = written(SPHERE, tmp_path)
     codes = load_file(tmp_path / 'diffusion_pytorch_model.safetensors')
-    written = codes['quantize.embedding.weight']
+    rows = codes['quantize.embedding.weight']
     own = model.tokenizer.quantizer.codebook
-    torch.testing.assert_close(written, own / own.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(rows, own / own.norm(dim=1, keepdim=True))
     assert 'length 1' in note
 
 
