@@ -32,7 +32,7 @@ def test_taming(run, tmp_path):
     weights = run('--format', 'taming', '--out', str(tmp_path / 'x.ckpt'))
     theirs = reading.read(tmp_path / 'x.ckpt', FAMILIES['taming']).weights
     assert equal(FAMILIES['taming'].to_ours(theirs).weights, weights)
-    assert 'resolution: 256' in (tmp_path / 'model.yaml').read_text()
+    assert 'resolution: 256' in (tmp_path / 'x.yaml').read_text()
     assert (tmp_path / 'x.ckpt.json').is_file()
 
 

@@ -39,7 +39,7 @@ def test_what_is_left_out_and_changed_is_told(tmp_path):
     _, _, lines = exported(networks.DDCONFIGS['discriminator'], 'diffusers', tmp_path)
     assert lines[1].startswith('left out 10: the format has no place')
     sphere = networks.autoencoder(quantizer=dict(normalize=True))
-    _, _, lines = exported(sphere, 'diffusers', tmp_path)
+    _, _, lines = exported(sphere, 'diffusers', tmp_path / 'other')
     assert lines[1].startswith('codes have length 1')
 
 
@@ -79,3 +79,7 @@ def test_wrong_names_weights_and_places(tmp_path):
     with pytest.raises(ConversionError, match='is there already'):
         export.export(CONFIG, None, export.Format('taming'), out=out)
     assert out.read_text() == 'mine'
+    out = tmp_path / 'folder'
+    export.export(CONFIG, None, export.Format('diffusers'), out=out)
+    with pytest.raises(ConversionError, match='is there already'):
+        export.export(CONFIG, None, export.Format('diffusers'), out=out)

@@ -131,7 +131,7 @@ def _write(
         write_weights(out, weights)
         return [out], {}
     renamed = form.family.from_ours(weights)
-    if out.exists() and not out.is_dir():
+    if out.exists() and (out.is_file() or any(out.iterdir())):
         raise ConversionError(f'{out} is there already: move it away')
     out.parent.mkdir(parents=True, exist_ok=True)
     files = form.family.write(out, renamed.weights, network, image_size=image_size)

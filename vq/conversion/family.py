@@ -1,11 +1,13 @@
 """What every family of published checkpoints offers, and what autoencoders share."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from vq.config.errors import nearest
@@ -249,3 +251,13 @@ def mirror_obstacles(
         for key in keys
         if decoder[key] != expected[key]
     ]
+
+
+def save(content: Any, path: Path) -> None:
+    """Write a file of torch.save that appears whole or not at all."""
+    aside = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        torch.save(content, aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from vq.conversion.discriminators import (
     patch_rules,
     stylegan_rules,
 )
-from vq.conversion.family import AutoencoderFamily, mirror_obstacles
+from vq.conversion.family import AutoencoderFamily, mirror_obstacles, save
 from vq.conversion.rules import Dropped, Rule, Table, nested
 
 USED_TOKENS = 65536  # length of its list of recent tokens
@@ -151,5 +151,5 @@ class LlamaGen(AutoencoderFamily):
             content['discriminator'] = {
                 key.removeprefix(prefix): value for key, value in beside.items()
             }
-        torch.save(content, path)
+        save(content, path)
         return [path]

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from vq.conversion import discriminators, structure
@@ -21,7 +20,7 @@ from vq.conversion.autoencoder import (
     lpips,
 )
 from vq.conversion.discriminators import patch_depth, patch_rules
-from vq.conversion.family import AutoencoderFamily, mirror_obstacles
+from vq.conversion.family import AutoencoderFamily, mirror_obstacles, save
 from vq.conversion.rules import Dropped, Rule, Size, Table, nested
 from vq.conversion.yaml import dump
 
@@ -132,9 +131,9 @@ class Taming(AutoencoderFamily):
         *,
         image_size: int,
     ) -> list[Path]:
-        """Write {'state_dict': ...}, and model.yaml beside it."""
-        torch.save({'state_dict': dict(weights)}, path)
-        settings = path.with_name('model.yaml')
+        """Write {'state_dict': ...}, and its settings beside it."""
+        save({'state_dict': dict(weights)}, path)
+        settings = path.with_suffix('.yaml')
         config = _yaml(model.state_dict(), image_size=image_size)
         settings.write_text('\n'.join(dump(config)) + '\n', encoding='utf-8')
         return [path, settings]
