@@ -1,5 +1,6 @@
 """The way back: a model's weights as a file of a published code base, or as ours."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from vq.checkpoints import check_fit, state_hash, write_json
 from vq.checkpoints.files import sha256
 from vq.config.errors import nearest
+from vq.config.files import display
 from vq.conversion import FAMILIES, structure
 from vq.conversion.family import Family
 from vq.conversion.output import RECORD, now, versions, write_weights
@@ -67,7 +69,7 @@ def export(
     sources: Sequence[Path] = (),
     image_size: int = 256,
 ) -> list[str]:
-    """Write weights in a format, with a record beside them.
+    """Write weights in a format, with a record beside them, and return what was done.
 
     Args:
         model: Config of the model.
@@ -77,45 +79,52 @@ def export(
         sources: Where the weights come from, for the record.
         image_size: Pixels that the network was trained on, for settings files.
 
-    Returns:
-        What was done, a line each.
-
     Raises:
-        ConversionError: The format cannot hold a part, which is named, and the formats
-            that can; or another file is there already.
+        ConversionError: The format cannot hold a part, or a file is there already.
         CheckpointError: The weights are not the model's.
     """
     config = structure.without_losses(model)
     network = structure.build(config)
+    check(network, form)
+    if weights is None:
+        weights = MODELS.build(config).state_dict()
+    check_fit(network, weights, sources[-1] if sources else out)
+    exported, note = weights, ''
+    if form.family is not None:
+        exported, note = form.family.for_export(weights, network)
+    files, left_out = _write(form, out, exported, network, image_size=image_size)
+    digests = {path.name: sha256(path) for path in files}
+    record = _origin(form, weights, sources)
+    record |= dict(changed=note, dropped=left_out, files=digests)
+    write_json(out.with_name(out.name + RECORD), record)
+    return _told(len(weights), files, note, left_out)
+
+
+def check(network: nn.Module, form: Format) -> None:
+    """Refuse a model that a format cannot hold.
+
+    Raises:
+        ConversionError: The parts are named, and the formats that can.
+    """
     if wrong := form.obstacles(network):
         can = [name for name in names() if not Format(name).obstacles(network)]
         raise ConversionError(
             f'{form.name} cannot hold this model: {"; ".join(wrong)}. '
             f'Formats that can: {", ".join(can)}'
         )
-    if weights is None:
-        weights = MODELS.build(config).state_dict()
-    check_fit(network, weights, sources[-1] if sources else out)
-    record: dict[str, Any] = dict(
+
+
+def _origin(
+    form: Format, weights: Mapping[str, Tensor], sources: Sequence[Path]
+) -> dict[str, Any]:
+    """Return what a record says of the weights before they were changed."""
+    return dict(
         format=form.name,
-        sources=[str(path) for path in sources],
+        sources=[display(path) for path in sources],
         state_hash=state_hash(weights),
         versions=versions(),
         date=now(),
     )
-    note = ''
-    if form.family is not None:
-        weights, note = form.family.for_export(weights, network)
-    files, notes = _write(form, out, weights, network, image_size=image_size)
-    record |= dict(changed=note, dropped=notes)
-    record['files'] = {path.name: sha256(path) for path in files}
-    write_json(out.with_name(out.name + RECORD), record)
-    reasons = sorted(set(notes.values()))
-    return [
-        f'{len(weights) - len(notes)} tensors to {", ".join(map(str, files))}',
-        *([note] if note else []),
-        *(f'left out {_count(notes, reason)}: {reason}' for reason in reasons),
-    ]
 
 
 def _write(
@@ -138,5 +147,12 @@ def _write(
     return files, renamed.dropped
 
 
-def _count(notes: Mapping[str, str], reason: str) -> int:
-    return sum(other == reason for other in notes.values())
+def _told(
+    number: int, files: Sequence[Path], note: str, left_out: Mapping[str, str]
+) -> list[str]:
+    reasons = Counter(left_out.values()).items()
+    return [
+        f'{number - len(left_out)} tensors to {", ".join(map(str, files))}',
+        *([note] if note else []),
+        *(f'left out {count}: {reason}' for reason, count in reasons),
+    ]
