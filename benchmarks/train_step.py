@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
-from train_step_ways import WAYS, Settings, Way
+from train_step_ways import WAYS, Settings, Way, check_taming
 
 GIB = 2**30
 MIN_RATIO = 1.35  # of taming-like's time to ours, with --check
@@ -131,8 +131,8 @@ def work(connection: Connection, name: str, settings: Settings) -> None:
         while connection.recv():
             connection.send(timed_step(way, settings.device))
         connection.send(peak_memory(settings.device))
-    except FileNotFoundError as error:
-        connection.send(str(error))
+    except (EOFError, BrokenPipeError):
+        return  # another way has failed
     except Exception:
         connection.send(traceback.format_exc())
 
@@ -243,7 +243,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add('--taming', type=Path, metavar='FOLDER', help='run taming-transformers too')
     add('--json', type=Path, metavar='FILE', help='write all figures there')
     add('--check', action='store_true', help=f'fail below a ratio of {MIN_RATIO}')
-    return parser.parse_args(arguments)
+    flags = parser.parse_args(arguments)
+    if flags.taming is not None:
+        try:
+            check_taming(flags.taming)
+        except FileNotFoundError as error:
+            parser.error(str(error))
+    return flags
 
 
 def main() -> None:

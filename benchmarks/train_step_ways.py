@@ -228,19 +228,29 @@ def _taming_model(folder: Path, width: int, size: int) -> Any:
         return VQModel(autoencoder, losses, n_embed=8192, embed_dim=256)
 
 
+def check_taming(folder: Path | None) -> Path:
+    """Return the folder of taming-transformers as an absolute one.
+
+    Raises:
+        FileNotFoundError: It does not hold that code.
+    """
+    resolved = (folder or Path()).resolve()
+    model_file = resolved / 'taming' / 'models' / 'vqgan.py'
+    if not model_file.is_file():
+        raise FileNotFoundError(
+            f'--taming wants the folder of a copy of taming-transformers, but '
+            f'{model_file} does not exist'
+        )
+    return resolved
+
+
 def taming(settings: Settings) -> Way:
     """Return taming-transformers' own code, its two optimizers as Lightning runs them.
 
     Raises:
         FileNotFoundError: The folder does not hold that code.
     """
-    folder = Path() if settings.taming is None else settings.taming.resolve()
-    model_file = folder / 'taming' / 'models' / 'vqgan.py'
-    if not model_file.is_file():
-        raise FileNotFoundError(
-            f'--taming wants the folder of a copy of taming-transformers, but '
-            f'{model_file} does not exist'
-        )
+    folder = check_taming(settings.taming)
     model = _taming_model(folder, settings.width or 128, settings.size)
     model.to(settings.device).train()
     if settings.channels_last:

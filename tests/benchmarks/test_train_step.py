@@ -18,7 +18,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module('train_step')
 
 
-def settings(benchmark: ModuleType, folder: Path | None = None) -> object:
+def settings(benchmark: ModuleType) -> object:
     """Return those of a network as small as the benchmark has one."""
     return benchmark.Settings(
         size=32,
@@ -27,7 +27,7 @@ def settings(benchmark: ModuleType, folder: Path | None = None) -> object:
         device='cpu',
         channels_last=False,
         threads=1,
-        taming=folder,
+        taming=None,
     )
 
 
@@ -63,7 +63,10 @@ def test_the_fastest_iterations_are_compared(benchmark: ModuleType) -> None:
 
 
 def test_a_folder_without_taming_is_named(
-    benchmark: ModuleType, tmp_path: Path
+    benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(FileNotFoundError, match='folder of a copy of taming'):
-        benchmark.WAYS['taming'](settings(benchmark, tmp_path))
+    with pytest.raises(SystemExit):
+        benchmark.parse(['--taming', str(tmp_path)])
+    assert (
+        f'{tmp_path}/taming/models/vqgan.py does not exist' in capsys.readouterr().err
+    )
