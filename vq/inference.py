@@ -22,9 +22,10 @@ def run(args: argparse.Namespace) -> None:
         out = (Path.cwd() / args.out).resolve()
     recipe = () if args.no_crop else config.validator.dataset.transforms
     transforms = [TRANSFORMS.build(transform) for transform in recipe]
-    # A runner needs a data set; the pictures are this one.
+    # A runner needs a data set; the pictures are this one. Nothing is measured on it.
     stand_in = dict(type='SyntheticDataset', length=1, transforms=[])
     apply_overrides(config, {'.validator.dataset': stand_in})
+    apply_overrides(config, {'.validator.metrics': {}})
     if args.ema:
         apply_overrides(config, {'.validator.ema': True})
     validator = commands.build(config, 'validator', name=name)

@@ -110,6 +110,22 @@ def test_inference_resizes_and_crops_as_the_validator(
         assert (root / name / 'picture.png').is_file()
 
 
+def test_only_validation_needs_the_weights_of_metrics(
+    root: Path, trained: torch.nn.Module, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_png(torch.zeros(3, 40, 60, dtype=torch.uint8), root / 'picture.png')
+    lpips = ['--override', ".validator.metrics.lpips:dict(type='LPIPSMetric')"]
+    weights = ['--load-model-from', MODEL, *lpips]
+    run(inference, cli.inference_parser, CONFIG, root / 'picture.png', *weights)
+    run(tokenize, cli.tokenize_parser, 'tiny', CONFIG, *weights)
+    assert (root / 'work_dirs/tiny_tokenize/tokens/meta.json').is_file()
+    with pytest.raises(SystemExit):
+        run(test, cli.test_parser, 'tiny', CONFIG, *weights)
+    out = capsys.readouterr().out
+    assert 'prepare_checkpoints.py torchvision' in out
+    assert '.validator.metrics.lpips:None' in out
+
+
 def test_a_size_that_the_network_does_not_take(
     root: Path, trained: torch.nn.Module, capsys: pytest.CaptureFixture[str]
 ) -> None:

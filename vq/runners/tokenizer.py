@@ -17,15 +17,12 @@ class Tokenizer(Validator):
     in for; `metrics` are not computed.
     """
 
+    measures = False
+
     def step(self, batch: Batch) -> Quantized:
         """Return the quantized latents and tokens of a batch."""
         quantized: Quantized = self.model.tokenizer(batch.image)  # type: ignore[operator]
         return quantized
-
-    def run(self) -> dict[str, float]:
-        """Walk the data set; there are no metrics to return."""
-        self.metrics = {}
-        return super().run()
 
     def done_blocks(self) -> Collection[int]:
         """Return the blocks whose tokens are all written."""

@@ -33,7 +33,13 @@ class Validator(Runner):
         metrics: Configs of metrics, by the names of their results.
         callbacks: Configs of callbacks.
         ema: Load the averaged weights of checkpoints.
+
+    Attributes:
+        measures: Whether metrics are computed; if not, they are not even built, so
+            that the weights that some of them need may be missing.
     """
+
+    measures = True
 
     def __init__(
         self,
@@ -55,8 +61,9 @@ class Validator(Runner):
             strategy=strategy,
             callbacks=callbacks,
         )
+        chosen = metrics if self.measures and metrics else {}
         self.metrics: dict[str, Metric] = {
-            name: METRICS.build(cfg) for name, cfg in (metrics or {}).items()
+            name: METRICS.build(cfg) for name, cfg in chosen.items()
         }
         for metric in self.metrics.values():
             metric.prepare(self.model)
