@@ -108,7 +108,9 @@ class LlamaGen(AutoencoderFamily):
             reconstruction_losses=dict(
                 mse_loss=dict(type='MSELoss'), lpips_loss=dict(type='LPIPSLoss')
             ),
-            adversarial_loss=dict(type='HingeLoss', generator_weight=0.5),
+            adversarial_loss=dict(
+                type='HingeLoss', generator_weight=0.5, discriminator_weight=0.5
+            ),
             discriminator_start=20_000,
         )
 

@@ -17,6 +17,12 @@ model = dict(
     adversarial_loss=dict(type='HingeLoss'),
     adversarial_weight=dict(type='AdaptiveWeight', gain=0.8),
 )
-# Validation trains nothing: LPIPS is a metric there.
-val_model = dict(reconstruction_losses=dict(lpips_loss=None))
+# Validation trains nothing: it has no discriminator, and LPIPS is a metric there.
+val_model = dict(
+    reconstruction_losses=dict(lpips_loss=None),
+    discriminator=None,
+    adversarial_loss=None,
+    adversarial_weight=None,
+    regularizers=dict(_delete_=True),
+)
 val_metrics = dict(lpips=dict(type='LPIPSMetric'))
