@@ -118,3 +118,46 @@ def test_full_precision_survives_autocast():
             assert (left @ left).dtype == torch.float32
     assert layers.at_least_float32(left.half()).dtype == torch.float32
     assert layers.at_least_float32(left.double()).dtype == torch.float64
+
+
+def test_differentiated_once_has_the_value_and_the_gradient_of_its_function():
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 2, 3)
+    calls = []
+
+    def function(image):
+        calls.append(1)
+        return layer(image).square().mean()
+
+    image = torch.randn(2, 3, 6, 6, requires_grad=True)
+    (expected,) = torch.autograd.grad(3 * function(image), image)
+    value = layers.differentiated_once(function, image)
+    assert torch.equal(value, function(image))
+    calls.clear()
+    for _ in range(2):  # the adaptive weight, and the update
+        (gradient,) = torch.autograd.grad(3 * value, image, retain_graph=True)
+        torch.testing.assert_close(gradient, expected)
+    assert not calls and layer.weight.grad is None
+
+
+def test_differentiated_once_weighs_each_image_by_its_own_gradient():
+    image = torch.randn(3, 1, 2, 2, requires_grad=True)
+    distance = layers.differentiated_once(lambda x: x.square().sum((1, 2, 3)), image)
+    weights = torch.tensor([1.0, 0.0, -2.0])
+    (gradient,) = torch.autograd.grad((distance * weights).sum(), image)
+    torch.testing.assert_close(gradient, 2 * image * weights[:, None, None, None])
+
+
+def test_differentiated_once_refuses_a_second_order():
+    image = torch.randn(1, 1, 2, 2, requires_grad=True)
+    value = layers.differentiated_once(lambda x: x.pow(3).sum(), image)
+    (gradient,) = torch.autograd.grad(value, image, create_graph=True)
+    with pytest.raises(RuntimeError, match='does not require grad'):
+        gradient.sum().backward()
+
+
+def test_differentiated_once_keeps_small_gradients_in_half_precision():
+    image = torch.ones(1, 1, 2, 2, dtype=torch.float16, requires_grad=True)
+    value = layers.differentiated_once(lambda x: 1e-7 * x.half().float().sum(), image)
+    (gradient,) = torch.autograd.grad(value * 2.0**16, image)
+    assert (gradient > 0.006).all()

@@ -94,7 +94,9 @@ def two_by_hand() -> dict[str, Tensor]:
     model = Two()
     parts = dict(generator=model.generator_loss, critic=lambda _: model.critic_loss())
     optimizers = {
-        name: torch.optim.Adam(model.get_submodule(name).parameters(), 0.05, (0.5, 0.9))
+        name: torch.optim.Adam(
+            model.get_submodule(name).parameters(), 0.05, (0.5, 0.9), fused=True
+        )
         for name in parts
     }
     for x in BATCHES:

@@ -1,17 +1,19 @@
 """Building blocks of convolutional autoencoders, as in VQGAN (https://arxiv.org/abs/2012.09841)."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 NORM_GROUPS = 32
 NORM_EPS = 1e-6
+SCALE = 2.0**12  # a power of two: it changes no digit, but keeps fp16 from underflow
 
 
 def group_norm(dim: int, *, groups: int) -> nn.GroupNorm:
@@ -37,6 +39,45 @@ def full_precision(tensor: Tensor) -> Iterator[None]:
 def at_least_float32(tensor: Tensor) -> Tensor:
     """Return half-precision tensors as float32, others as they are; any shape."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+class _Once(torch.autograd.Function):
+    """See `differentiated_once`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, image: Tensor, function: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        leaf = at_least_float32(image.detach()).requires_grad_()
+        with torch.enable_grad():
+            value = function(leaf)
+            (gradient,) = torch.autograd.grad(value.sum() * SCALE, leaf)
+        ctx.save_for_backward(gradient / SCALE)
+        ctx.dtype = image.dtype
+        return value.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        product = gradient * grad_output[..., None, None, None]
+        return product.to(ctx.dtype), None
+
+
+def differentiated_once(function: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """Return `function(image)`, having gone back through `function` at once.
+
+    A GAN's losses are differentiated twice, for the adaptive weight and for the update.
+    With the gradient at hand both cost a product, and what `function` has stored is
+    gone before the decoder's backward pass begins. It cannot be differentiated to the
+    second order, and gives no gradient to anything but the image.
+
+    Args:
+        function: Images (b, c, h, w) to a scalar or, each to its own, to (b,).
+        image: (b, c, h, w); as at least float32 it is given to the function.
+    """
+    value: Tensor = _Once.apply(image, function)
+    return value
 
 
 @contextmanager

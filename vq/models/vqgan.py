@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from vq.models.layers import at_least_float32, frozen
+from vq.models.layers import at_least_float32, differentiated_once, frozen
 from vq.models.losses import AdversarialLoss, Balance, Regularizer
 from vq.models.reconstructor import Reconstructor
 from vq.registry import MODELS
@@ -187,8 +187,11 @@ class VQGAN(Reconstructor):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the weighted adversarial loss of `fake` (b, 3, h, w), and its logs."""
         assert self.discriminator is not None and self.adversarial_loss is not None
-        with frozen(self.discriminator):
-            loss = self.adversarial_loss.generator(self.discriminator(fake))
+        judge, adversarial = self.discriminator, self.adversarial_loss
+        with frozen(judge):
+            loss = differentiated_once(
+                lambda image: adversarial.generator(judge(image)), fake
+            )
         logs = dict(generator_loss=loss.detach())
         if self.adversarial_weight is None:
             return loss, logs

@@ -215,7 +215,7 @@ def build(
     arguments: dict[str, Any],
     device: torch.device,
 ) -> Optimizer:
-    """Build an optimizer of torch.optim; on GPUs Adam and AdamW are fused.
+    """Build an optimizer of torch.optim; on GPUs and CPUs Adam and AdamW are fused.
 
     Raises:
         KeyError: torch.optim has no such class.
@@ -223,7 +223,7 @@ def build(
     found = getattr(torch.optim, type_, None)
     if found is None:
         raise KeyError(f'torch.optim has no {type_!r}')
-    if type_ in FUSED and device.type == 'cuda':
+    if type_ in FUSED and device.type in ('cuda', 'cpu'):
         arguments = dict(fused=True) | arguments
     optimizer: Optimizer = found(parameter_groups, **arguments)
     return optimizer

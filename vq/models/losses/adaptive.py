@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from vq import distributed
-from vq.models.layers import at_least_float32
+from vq.models.layers import SCALE, at_least_float32
 from vq.registry import MODELS
 
-SCALE = 2.0**12  # a power of two: it changes no digit, but keeps fp16 from underflow
 EPS = 1e-4
 
 

@@ -10,12 +10,16 @@ from typing import Any, Literal
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 from torchvision.models import vgg
 
 from vq import dry_run, pretrained
-from vq.models.layers import FrozenModule, at_least_float32, full_precision
+from vq.models.layers import (
+    FrozenModule,
+    at_least_float32,
+    differentiated_once,
+    full_precision,
+)
 from vq.registry import MODELS
 
 Trunk = Literal['pretrained', 'random']
@@ -47,7 +51,7 @@ class LPIPS(FrozenModule):
     runs the trunk on the reconstruction alone. They hold neither a gradient nor the
     trunk's activations. Two passes, not one over both images: in one, the backward
     pass would go through the image's half as well, which costs a third more. The
-    gradient of the reconstruction is computed at once, and once: see `_Distance`.
+    reconstruction's gradient is computed at once: see `differentiated_once`.
 
     Args:
         trunk: 'pretrained', on ImageNet, or 'random', from a fixed seed, which needs
@@ -136,8 +140,9 @@ class LPIPS(FrozenModule):
         wanted = torch.is_grad_enabled() and reconstruction.requires_grad
         if not wanted or image.requires_grad or torch.compiler.is_compiling():
             return self.distance(self.features(reconstruction), theirs)
-        distance: Tensor = _Distance.apply(reconstruction, self, theirs)
-        return distance
+        return differentiated_once(
+            lambda ours: self.distance(self.features(ours), theirs), reconstruction
+        )
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Return what `distance` compares: five layers of unit vectors over channels.
@@ -200,35 +205,6 @@ class LPIPSLoss(nn.Module):
         """Compare (b, 3, h, w) with (b, 3, h, w); a scalar."""
         distance: Tensor = self.lpips(reconstruction, image)
         return self.weight * distance.mean()
-
-
-class _Distance(torch.autograd.Function):
-    """LPIPS that goes back through the trunk in its forward pass, once.
-
-    A GAN's loss is differentiated twice, for the adaptive weight and for the update.
-    With the gradient at hand, both cost a product; and the trunk's activations are gone
-    before the decoder's backward pass begins.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, reconstruction: Tensor, network: LPIPS, theirs: list[Tensor]
-    ) -> Tensor:
-        # In float32, whatever comes: unscaled gradients would underflow in fp16.
-        leaf = at_least_float32(reconstruction.detach()).requires_grad_()
-        with torch.enable_grad():
-            distance = network.distance(network.features(leaf), theirs)
-            (gradient,) = torch.autograd.grad(distance.sum(), leaf)
-        ctx.save_for_backward(gradient)
-        ctx.dtype = reconstruction.dtype
-        return distance.detach()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors  # of each image's own distance
-        product = gradient * rearrange(grad_output, 'b -> b 1 1 1')
-        return product.to(ctx.dtype), None, None
 
 
 class _LastTarget:
