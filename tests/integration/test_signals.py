@@ -25,7 +25,7 @@ def start(root: Path, *words: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_goes_on_exactly(tmp_path: Path, number: signal.Signals) -> None:
     words = ['--override', '.trainer.callbacks[-1].interval:1000', '.trainer.iters:60']
-    log_each = [*words, '.trainer.callbacks[1].interval:1']
+    log_each = [*words, '.trainer.callbacks[3].interval:1']
     process = start(tmp_path, *log_each)
     assert process.stdout is not None
     lines = []

@@ -52,7 +52,6 @@ def show(config: Config, *, key: str | None = None, plain: bool = False) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a config, then check it."""
     args = config_parser().parse_args(arguments)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` ends in silence
     try:
         config = load(
             args.config,
@@ -66,4 +65,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` ends in silence
     main()
