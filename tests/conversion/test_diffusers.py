@@ -2,6 +2,7 @@
 
 import json
 
+import diffusers
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -51,7 +52,6 @@ def test_there_and_back(name, tmp_path):
 
 @pytest.mark.parametrize('name', [*TINY, 'sphere'])
 def test_diffusers_reconstructs_the_same(name, tmp_path):
-    diffusers = pytest.importorskip('diffusers')
     model, _ = written((TINY | {'sphere': SPHERE})[name], tmp_path)
     theirs, report = diffusers.VQModel.from_pretrained(
         tmp_path, output_loading_info=True, low_cpu_mem_usage=False
@@ -88,7 +88,6 @@ def test_published_llamagen_through_us_to_diffusers(path, tmp_path):
 
 def check_golden(case, family, folder):
     """Convert a golden network in and out; diffusers gives the published numbers."""
-    diffusers = pytest.importorskip('diffusers')
     config = structure.without_losses(family.model_config(case.weights))
     weights = family.to_ours(case.weights).weights
     form = export.Format('diffusers')

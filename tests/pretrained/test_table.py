@@ -41,16 +41,14 @@ def test_urls_of_torchvision(name: str) -> None:
 def test_urls_of_open_clip(name: str) -> None:
     # Found, not imported: importing it takes seconds.
     spec = importlib.util.find_spec('open_clip')
-    if spec is None or spec.origin is None:
-        pytest.skip('needs open_clip')
+    assert spec is not None and spec.origin is not None
     table = Path(spec.origin).with_name('pretrained.py').read_text()
     assert f'"{TABLE[f"clip/{name}"].url}"' in table
 
 
 def test_url_of_pytorch_fid() -> None:
     spec = importlib.util.find_spec('pytorch_fid')
-    if spec is None or spec.origin is None:
-        pytest.skip('needs pytorch-fid')
+    assert spec is not None and spec.origin is not None
     code = Path(spec.origin).with_name('inception.py').read_text()
     assert f"'{TABLE['pytorch_fid/inception'].url}'" in code
 
