@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torchvision.models import vgg16
 
 from vq.config import load
+from vq.models import vqgan
 from vq.models.losses import LPIPS
 from vq.runners.base import build_model
 from vq.runners.strategies import DDPStrategy
@@ -40,7 +41,6 @@ class Settings:
         batch: Images an iteration.
         width: Of the autoencoder's first level; None is the config's.
         device: 'cpu' or 'cuda'.
-        channels_last: Lay convolutions out as NHWC.
         threads: Of one process, on the CPU.
         taming: The folder of taming-transformers, for the way of that name.
     """
@@ -49,7 +49,6 @@ class Settings:
     batch: int
     width: int | None
     device: str
-    channels_last: bool
     threads: int
     taming: Path | None
 
@@ -110,9 +109,11 @@ def _model(settings: Settings, forward: str) -> tuple[nn.Module, Any]:
     return build_model(trainer.model), trainer
 
 
-def _way(settings: Settings, model: Any, trainer: Any) -> Way:
+def _way(
+    settings: Settings, model: Any, trainer: Any, *, channels_last: bool = False
+) -> Way:
     """Train `model` as the trainer does, through its own updates."""
-    strategy = DDPStrategy(channels_last=settings.channels_last)
+    strategy = DDPStrategy(channels_last=channels_last)
     strategy.device = torch.device(settings.device)
     strategy.place(model.train(), training=True)
     updates = Updates()
@@ -132,14 +133,24 @@ def _way(settings: Settings, model: Any, trainer: Any) -> Way:
     return Way(lambda: model.train_step(batch, updates) and None, parts)
 
 
-def _replace_lpips(model: nn.Module, lpips: LPIPS) -> None:
-    lpips.load_pretrained()
-    model.get_submodule('reconstruction_losses.lpips_loss').lpips = lpips
-
-
 def ours(settings: Settings) -> Way:
     """Return what `python -m vq.train` does with the config."""
     return _way(settings, *_model(settings, 'shared'))
+
+
+def ours_nhwc(settings: Settings) -> Way:
+    """Return the same with `.trainer.strategy.channels_last:True`."""
+    return _way(settings, *_model(settings, 'shared'), channels_last=True)
+
+
+def _plainly(model: nn.Module, trainer: Any, lpips: LPIPS) -> None:
+    """Go back through networks as often as autograd is asked; torch's plain Adam."""
+    lpips.load_pretrained()
+    model.get_submodule('reconstruction_losses.lpips_loss').lpips = lpips
+    # For good: this way has a process of its own.
+    patch.object(vqgan, 'differentiated_once', lambda function, x: function(x)).start()
+    for optimizer in trainer.optimizers.values():
+        optimizer.fused = False
 
 
 def reference(settings: Settings) -> Way:
@@ -148,7 +159,7 @@ def reference(settings: Settings) -> Way:
     The discriminator's step reconstructs anew, and VGG16 runs to its end.
     """
     model, trainer = _model(settings, 'repeated')
-    _replace_lpips(model, WholeVGG())
+    _plainly(model, trainer, WholeVGG())
     return _way(settings, model, trainer)
 
 
@@ -159,7 +170,7 @@ def taming_like(settings: Settings) -> Way:
     reconstruction, of which it then needs none.
     """
     model, trainer = _model(settings, 'repeated')
-    _replace_lpips(model, PlainLPIPS(trunk='random'))
+    _plainly(model, trainer, PlainLPIPS(trunk='random'))
     model.register_forward_hook(_losses_for_nothing)
     return _way(settings, model, trainer)
 
@@ -253,8 +264,6 @@ def taming(settings: Settings) -> Way:
     folder = check_taming(settings.taming)
     model = _taming_model(folder, settings.width or 128, settings.size)
     model.to(settings.device).train()
-    if settings.channels_last:
-        model.to(memory_format=torch.channels_last)
     optimizers, _ = model.configure_optimizers()
     image = pictures(settings).float() / 127.5 - 1
     batch = dict(image=rearrange(image, 'b c h w -> b h w c'))
@@ -281,6 +290,7 @@ def taming(settings: Settings) -> Way:
 
 WAYS: dict[str, Callable[[Settings], Way]] = {
     'ours': ours,
+    'ours, NHWC': ours_nhwc,
     'reference': reference,
     'taming-like': taming_like,
     'taming': taming,
