@@ -1,6 +1,6 @@
 """LlamaGen's VQ-16 with 128 codes on ImageNet at 384 px: 24x24 tokens.
 
-auto_torchrun -m vq.train f16/128_384 configs/llamagen/vqgan_128_384_imagenet_ddp.py
+auto_torchrun -m vq.train NAME configs/llamagen/vqgan_128_384_imagenet_ddp.py
 """
 
 _base_ = ['./vqgan_384_imagenet_ddp.py']

@@ -1,6 +1,6 @@
 """LlamaGen's quantizer at f8 with 128 codes of 16 channels on ImageNet: 32x32 tokens.
 
-auto_torchrun -m vq.train f8/128x16 configs/llamagen/vqgan_128x16_f8_imagenet_ddp.py
+auto_torchrun -m vq.train NAME configs/llamagen/vqgan_128x16_f8_imagenet_ddp.py
 """
 
 _base_ = ['./vqgan_imagenet_ddp.py', '../_base_/models/f8.py']

@@ -1,6 +1,6 @@
 """LlamaGen's VQ-16, 16,384 codes, on ImageNet.
 
-auto_torchrun -m vq.train f16/16384 configs/llamagen/vqgan_imagenet_ddp.py
+auto_torchrun -m vq.train NAME configs/llamagen/vqgan_imagenet_ddp.py
 """
 
 _base_ = [

@@ -3,5 +3,4 @@
 auto_torchrun -m vq.train NAME configs/vqgan/8192_stylegan2_imagenet_ddp.py
 """
 
-_base_ = ['./8192_imagenet_ddp.py']
-model = dict(discriminator=dict(_delete_=True, type='StyleGAN2Discriminator'))
+_base_ = ['./8192_imagenet_ddp.py', '../_base_/models/stylegan2.py']
