@@ -1,6 +1,7 @@
 """Losses and adaptive weights against LlamaGen's VQLoss (07c) and vqref (09a)."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -25,11 +26,20 @@ RECONSTRUCTION = {'l1': 'L1Loss', 'l2': 'MSELoss'}
 QUANTIZER = {'vq': 0.3, 'commit': 0.2, 'entropy': -0.1}  # given to VQLoss as they are
 
 
+def notes(path):
+    """Return what a case says of itself."""
+    return ' '.join(json.loads((path / 'case.json').read_text())['notes'])
+
+
 def tags(path):
     """Return the variants that a case's notes describe, by their names."""
-    notes = ' '.join(json.loads((path / 'case.json').read_text())['notes'])
-    text = notes[notes.index('tags: ') + 6 :]
+    text = notes(path).partition('tags: ')[2]
     return json.JSONDecoder().raw_decode(text)[0]
+
+
+def noted(path, name):
+    """Return a number that a case's notes give a name."""
+    return float(re.search(rf'{name}=([\d.]*\d)', notes(path))[1])
 
 
 VARIANTS = [
@@ -102,7 +112,8 @@ def test_llamagen_losses(path, tag, options):
     outputs = golden.under(case.outputs, f'loss/{tag}/')
     batch = golden.images(case.inputs['x'])
     steps = sorted({int(key.split('/')[0].removeprefix('step')) for key in outputs})
-    model = vqloss(case, options, start=10, weight=0.5)
+    start = int(noted(path, 'disc_start'))
+    model = vqloss(case, options, start=start, weight=noted(path, 'disc_weight'))
     for step in steps:
         expected = golden.under(outputs, f'step{step}/')
         model.zero_grad()
@@ -111,7 +122,7 @@ def test_llamagen_losses(path, tag, options):
         golden.close_values(loss.total, expected['gen'])
         gradient = model.decoder.last_parameter.grad
         golden.close_gradients(gradient, expected['gen_grad_last_layer'])
-        if step == 0:  # the original multiplies by zero what we do not compute
+        if step < start:  # the original multiplies by zero what we do not compute
             assert model.discriminator_update(step) is None
             assert not expected['disc'] and not expected['disc_grad_main0'].any()
             with torch.no_grad():  # it moves the statistics of BatchNorm, too
