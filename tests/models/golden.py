@@ -94,6 +94,7 @@ def taming_vqgan(case: Case, *, loss: str | None = None, **changes: Any) -> VQGA
                 'depth': of_loss['disc_num_layers'],
                 'width': of_loss['disc_ndf'],
                 'in_dim': of_loss['disc_in_channels'],
+                'norm': 'act' if of_loss.get('use_actnorm') else 'batch',
             },
             'reconstruction_losses': {'l1_loss': {'type': 'L1Loss'}},
             'adversarial_loss': {'type': adversarial[loss or of_loss['disc_loss']]},
