@@ -20,13 +20,14 @@ def main(arguments: list[str] | None = None) -> None:
 
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     try:
+        family = find(args.family)
         path = paths.resolve_input(args.path)
         out = path.with_name(path.name + args.suffix)
         if args.out:
             out = (Path.cwd() / args.out).resolve()
         done = output.convert(
             path,
-            find(args.family),
+            family,
             out=out,
             options=parse_words(args.options),
             container=args.container,

@@ -10,6 +10,7 @@ Stop it at any moment: the same command goes on. What is there is verified and k
 import argparse
 import difflib
 import logging
+import os
 import re
 import sys
 import time
@@ -239,4 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # `--list | head`; Python would complain once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
