@@ -100,8 +100,11 @@ class Family(ABC):
 
         Returns:
             The files written.
+
+        Raises:
+            ConversionError: This family is only read.
         """
-        raise NotImplementedError
+        raise ConversionError(f'{self.name}: this family is only read')
 
     def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return all options, given ones over the defaults.
