@@ -238,9 +238,11 @@ def test_a_reconstruction_that_is_not_finite_leaves_no_trace_in_the_discriminato
         buffer for buffer in model.discriminator.buffers() if buffer.is_floating_point()
     ]
     model.discriminator_loss(batch, model(batch.image).image.detach())
+    anchors = model.regularizers['lecam'].anchors.clone()
     model.decoder.last_parameter.data[0, 0, 0, 0] = torch.inf
     loss = model.generator_loss(batch, 1.0)
     fake = loss.reconstruction.image.detach()
     assert not fake.isfinite().all() and not loss.total.isfinite()
     assert not model.discriminator_loss(batch, fake).total.isfinite()
     assert statistics and all(buffer.isfinite().all() for buffer in statistics)
+    assert torch.equal(model.regularizers['lecam'].anchors, anchors)

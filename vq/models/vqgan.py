@@ -166,9 +166,9 @@ class VQGAN(Reconstructor):
                 fake = self(image).image
         real: Tensor = at_least_float32(self.discriminator(image))
         unreal: Tensor = at_least_float32(self.discriminator(_seen(fake, image)))
-        loss = self.adversarial_loss.discriminator(real, unreal)
         # What is seen instead of a bad reconstruction must not be learnt from.
-        loss = torch.where(fake.isfinite().all(), loss, torch.nan)
+        unreal = torch.where(fake.isfinite().all(), unreal, torch.nan)
+        loss = self.adversarial_loss.discriminator(real, unreal)
         terms = dict(discriminator_loss=loss)
         for name, module in self.regularizers.items():
             regularizer = cast(Regularizer, module)
