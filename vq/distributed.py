@@ -79,6 +79,27 @@ def mean(tensor: Tensor) -> Tensor:
     return sum_(tensor) / world_size() if world_size() > 1 else tensor
 
 
+@torch.no_grad()
+def cat(tensor: Tensor) -> Tensor:
+    """Return the tensors of all ranks, one behind the other along the first axis.
+
+    Args:
+        tensor: Of any length, but on all ranks of one kind: dtype and further axes.
+    """
+    if world_size() == 1:
+        return tensor
+    length = torch.tensor([len(tensor)], device=tensor.device)
+    lengths = [torch.zeros_like(length) for _ in range(world_size())]
+    dist.all_gather(lengths, length)
+    sizes = [int(size) for size in lengths]
+    # All ranks send equally much: padded, and cut off again.
+    padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
+    padded[: len(tensor)] = tensor
+    parts = [torch.empty_like(padded) for _ in sizes]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
 def whole(tensor: Tensor) -> Tensor:
     """Return a tensor that FSDP has sharded as a whole one, on rank 0 and its CPU.
 

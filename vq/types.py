@@ -96,7 +96,8 @@ class Quantized:
 
     Attributes:
         latent: Quantized latent, its gradient passed straight through, (b, d, h, w).
-        tokens: Code indices, int64, (b, h, w).
+        tokens: Code indices, int64, (b, h, w); of g sub-tokens a position,
+            (b, h, w, g).
         losses: Weighted scalar terms of the quantizer; empty in some families.
     """
 

@@ -204,7 +204,7 @@ def test_quantizer_loss_of_the_reference(path):
     quantizer = VectorQuantizer(codebook_size=len(codes), dim=codes.shape[1])
     quantizer.codebook.data.copy_(codes)
     # Row i of the case belongs to code i, whether that is the nearest one or not.
-    quantizer._search = lambda rows: torch.arange(len(codes))
+    quantizer._search = lambda rows, codebook: torch.arange(len(codes))
     latent = rows.T[None, :, None].clone().requires_grad_()
     losses = quantizer(latent).losses
     sum(losses.values()).backward()

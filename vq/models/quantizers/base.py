@@ -1,38 +1,57 @@
 """What every quantizer offers."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
 
+from einops import rearrange
 from torch import Tensor, nn
 
 from vq.types import Quantized
 
 
-def straight_through(latent: Tensor, quantized: Tensor) -> Tensor:
-    """Return `quantized` with its gradient passed to `latent`; any equal shapes.
-
-    Written as q + (z - z), not as z + (q - z): the value is exactly the code, so that
-    decoding tokens gives the very same image.
-    """
-    return quantized.detach() + (latent - latent.detach())
-
-
 class Quantizer(nn.Module, ABC):
     """Replaces latents by codes of a finite codebook.
 
+    Most families give one token a position. Some give g sub-tokens, each of its own
+    vocabulary (residual, product, groups of bits): their tokens are (b, h, w, g). Where
+    a docstring says (b, h, w, ...) it means both.
+
+    In evaluation, when frozen, and where no gradient is recorded, no method changes any
+    state: a quantizer learns only from a forward pass that is there to learn from.
+
     Args:
-        codebook_size: Number of codes k.
+        codebook_size: Number of different codes k, of all sub-tokens together.
         dim: Channels d of a quantized latent.
         in_dim: Channels of the latent to be quantized; `dim` by default, as in most
             families.
+        token_sizes: Vocabulary of each sub-token; (codebook_size,) by default.
+
+    Attributes:
+        advice: What helps when this family's codebook collapses.
     """
 
+    advice: ClassVar[str] = 'a larger batch, a lower learning rate of the generator'
+
     def __init__(
-        self, *, codebook_size: int, dim: int, in_dim: int | None = None
+        self,
+        *,
+        codebook_size: int,
+        dim: int,
+        in_dim: int | None = None,
+        token_sizes: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.codebook_size = codebook_size
         self.dim = dim
         self.in_dim = dim if in_dim is None else in_dim
+        self.token_sizes = tuple(token_sizes or (codebook_size,))
+        if math.prod(self.token_sizes) != codebook_size:
+            raise ValueError(
+                f'the product of token_sizes {self.token_sizes} must be '
+                f'codebook_size={codebook_size}'
+            )
 
     @abstractmethod
     def forward(self, latent: Tensor) -> Quantized:
@@ -40,8 +59,33 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def latent_to_tokens(self, latent: Tensor) -> Tensor:
-        """Map a latent (b, in_dim, h, w) to tokens (b, h, w), int64."""
+        """Map a latent (b, in_dim, h, w) to tokens (b, h, w, ...), int64."""
 
     @abstractmethod
     def tokens_to_latent(self, tokens: Tensor) -> Tensor:
-        """Map tokens (b, h, w) to their quantized latent (b, d, h, w)."""
+        """Map tokens (b, h, w, ...) to their quantized latent (b, d, h, w)."""
+
+    def project(self, latent: Tensor) -> Tensor:
+        """Map a latent (b, in_dim, h, w) to where the codes lie: sphere, box ...
+
+        What lies between it and the quantized latent is the quantization error, if
+        both are of one shape.
+        """
+        return latent
+
+
+def to_rows(latent: Tensor) -> Tensor:
+    """Map (b, d, h, w) to one row a position, (b h w, d)."""
+    return rearrange(latent, 'b d h w -> (b h w) d')
+
+
+def to_latent(rows: Tensor, like: Tensor) -> Tensor:
+    """Map rows (b h w, d) back to (b, d, h, w); b, h and w are those of `like`."""
+    batch, _, height, _ = like.shape
+    return rearrange(rows, '(b h w) d -> b d h w', b=batch, h=height)
+
+
+def to_grid(tokens: Tensor, like: Tensor) -> Tensor:
+    """Map tokens of rows, (b h w, ...), to (b, h, w, ...) as in `like` (b, d, h, w)."""
+    batch, _, height, _ = like.shape
+    return rearrange(tokens, '(b h w) ... -> b h w ...', b=batch, h=height)

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from vq.models.layers import at_least_float32, full_precision
 
-Distance = Literal['l2', 'cosine']
+Distance = Literal['l2', 'cosine', 'inner']
+DISTANCES = ('l2', 'cosine', 'inner')
 BUDGET_BYTES = 256 * 2**20  # of the distance matrix
 
 
@@ -25,7 +26,8 @@ def nearest_code(
     Args:
         latent_rows: (n, d).
         codebook: (k, d).
-        distance: 'l2', or 'cosine' for the smallest angle.
+        distance: 'l2', 'cosine' for the smallest angle, 'inner' for the largest inner
+            product.
         budget_bytes: How large the (rows, k) matrix of scores may be; more rows are
             searched in chunks, with the same result.
 
@@ -44,8 +46,10 @@ def nearest_code(
             centre = codes.mean(0)
             rows, codes = rows - centre, codes - centre
             offset = codes.square().sum(-1) / 2
+        elif distance == 'inner':
+            offset = codes.new_zeros(len(codes))
         else:
-            raise ValueError(f"distance must be 'l2' or 'cosine', got {distance!r}")
+            raise ValueError(f'distance must be one of {DISTANCES}, got {distance!r}')
         chunk = max(1, budget_bytes // (len(codes) * rows.element_size()))
         tokens = [
             torch.addmm(offset, part, codes.T, alpha=-1).argmin(-1)

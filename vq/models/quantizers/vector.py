@@ -1,42 +1,70 @@
 """Vector quantization with a learnt codebook (https://arxiv.org/abs/1711.00937)."""
 
+import logging
+from collections.abc import Iterable
+from typing import Literal
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vq import distributed
 from vq.models.layers import at_least_float32, full_precision
-from vq.models.quantizers.base import Quantizer, straight_through
+from vq.models.quantizers.base import Quantizer, to_grid, to_latent, to_rows
 from vq.models.quantizers.entropy import entropy_loss
-from vq.models.quantizers.search import Distance, nearest_code
+from vq.models.quantizers.gradients import ESTIMATORS, Estimator
+from vq.models.quantizers.kmeans import kmeans
+from vq.models.quantizers.search import DISTANCES, Distance, nearest_code
 from vq.registry import MODELS
 from vq.types import Quantized
+
+_logger = logging.getLogger(__name__)
+Init = Literal['uniform', 'normal', 'kmeans']
+INITS = ('uniform', 'normal', 'kmeans')
 
 
 @MODELS.register_module()
 class VectorQuantizer(Quantizer):
     """Replaces each latent by its nearest code (eq. 1 to 3 of the paper).
 
-    All maths is in float32, under autocast too.
+    All maths is in float32, under autocast too. What other families change they
+    override: `codes` (what the codes are), `losses`, `learn` (how the codebook moves
+    other than by gradients).
 
     Args:
         codebook_size: Number of codes k.
         dim: Channels d of a latent.
-        distance: 'l2', or 'cosine' for the smallest angle.
+        distance: 'l2', 'cosine' for the smallest angle, 'inner' for the largest inner
+            product.
         normalize: Put latents and codes on the unit sphere, for the search, the losses
             and the result (LlamaGen, https://arxiv.org/abs/2406.06525).
-        codebook_weight: Weight of the loss that moves codes to latents.
+        codebook_weight: Weight of the loss that moves codes to latents. A weight of 0
+            leaves a loss out.
         commitment_weight: Weight of the loss that moves latents to codes.
         legacy_beta: Swap the two weights, as the published VQGANs were trained:
             there 0.25 is the weight of the codebook loss.
         entropy_weight: Weight of LlamaGen's loss that makes each choice sure and all
-            codes equally frequent, in training only; 0 leaves it out. See
+            codes equally frequent, in training only. See
             `vq.models.quantizers.entropy` for what it costs.
         entropy_temperature: Of the soft assignment that this loss looks at.
+        init: How the codebook begins: 'uniform' in [-1/k, 1/k], 'normal' for N(0, 1),
+            'kmeans' for the centres of the latents of the first training batch, of all
+            ranks.
+        estimator: How latents get their gradient: 'straight_through', or 'rotation'
+            for the rotation trick (https://arxiv.org/abs/2410.06424).
 
     Raises:
-        ValueError: The distance is unknown, or the temperature is not positive.
+        ValueError: A distance, an init or an estimator is unknown, or the temperature
+            is not positive.
     """
+
+    initialized: Tensor
+    advice = (
+        'few dimensions on the unit sphere (dim 8 with normalize=True), revival '
+        "(RevivalCallback), init='kmeans', a larger batch, a lower learning rate of "
+        'the generator'
+    )
 
     def __init__(
         self,
@@ -50,73 +78,163 @@ class VectorQuantizer(Quantizer):
         legacy_beta: bool = False,
         entropy_weight: float = 0.0,
         entropy_temperature: float = 0.01,
+        init: Init = 'uniform',
+        estimator: Estimator = 'straight_through',
     ) -> None:
         super().__init__(codebook_size=codebook_size, dim=dim)
-        if distance not in ('l2', 'cosine'):
-            raise ValueError(f"distance must be 'l2' or 'cosine', got {distance!r}")
+        _check('distance', distance, DISTANCES)
+        _check('init', init, INITS)
+        _check('estimator', estimator, ESTIMATORS)
         if entropy_temperature <= 0:
             raise ValueError(
                 f'entropy_temperature must be > 0, got {entropy_temperature}'
             )
         if legacy_beta:
             codebook_weight, commitment_weight = commitment_weight, codebook_weight
-        self.distance: Distance = distance
+        self.distance: Distance = 'cosine' if normalize else distance
         self.normalize = normalize
         self.codebook_weight = codebook_weight
         self.commitment_weight = commitment_weight
         self.entropy_weight = entropy_weight
         self.entropy_temperature = entropy_temperature
+        self.init: Init = init
+        self.estimator: Estimator = estimator
         self.codebook = nn.Parameter(torch.empty(codebook_size, dim))
+        if init == 'kmeans':
+            self.register_buffer('initialized', torch.tensor(False))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the codebook from U(-1/k, 1/k)."""
-        bound = 1 / self.codebook_size
-        nn.init.uniform_(self.codebook, -bound, bound)
+        """Draw the codebook; for 'kmeans' from N(0, 1) until there is a batch."""
+        if self.init == 'uniform':
+            bound = 1 / self.codebook_size
+            nn.init.uniform_(self.codebook, -bound, bound)
+        else:
+            nn.init.normal_(self.codebook)
+
+    @property
+    def learning(self) -> bool:
+        """Whether a forward pass may move the codebook and its statistics."""
+        return self.training and self.codebook.requires_grad and torch.is_grad_enabled()
 
     def forward(self, latent: Tensor) -> Quantized:
         """Quantize a latent (b, d, h, w); see `Quantized` for what comes back."""
-        batch, _, height, _ = latent.shape
         with full_precision(latent):
-            rows = self._on_sphere(rearrange(latent, 'b d h w -> (b h w) d'))
-            tokens = self._search(rows)
-            codes = self._on_sphere(functional.embedding(tokens, self.codebook))
-            codebook_loss = functional.mse_loss(codes, rows.detach())
-            commitment_loss = functional.mse_loss(rows, codes.detach())
-            losses = dict(
-                codebook_loss=self.codebook_weight * codebook_loss,
-                commitment_loss=self.commitment_weight * commitment_loss,
-            )
-            if self.entropy_weight and self.training:
-                losses['entropy_loss'] = self.entropy_weight * self._entropy_loss(rows)
-            quantized = straight_through(rows, codes)
+            rows = self._on_sphere(to_rows(latent))
+            if self.learning and self.init == 'kmeans':
+                self._begin(rows.detach())
+            codebook = self.codes()
+            tokens = self._search(rows, codebook)
+            codes = self._on_sphere(functional.embedding(tokens, codebook))
+            losses = self.losses(rows, codes, codebook)
+            quantized = ESTIMATORS[self.estimator](rows, codes)
+            if self.learning:
+                # A latent that is not finite says nothing: it stands for its code.
+                finite = rows.isfinite().all(-1, keepdim=True)
+                self.learn(torch.where(finite, rows, codes).detach(), tokens)
         return Quantized(
-            latent=rearrange(quantized, '(b h w) d -> b d h w', b=batch, h=height),
-            tokens=rearrange(tokens, '(b h w) -> b h w', b=batch, h=height),
+            latent=to_latent(quantized, latent),
+            tokens=to_grid(tokens, latent),
             losses=losses,
         )
 
+    def codes(self) -> Tensor:
+        """Return all codes, with their gradient, at least float32, (k, d)."""
+        return at_least_float32(self.codebook)
+
+    def losses(
+        self, rows: Tensor, codes: Tensor, codebook: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the weighted losses.
+
+        Args:
+            rows: Latents, (n, d).
+            codes: The code of each, (n, d).
+            codebook: What `codes()` returned, (k, d).
+        """
+        losses = {}
+        if self.codebook_weight:
+            loss = functional.mse_loss(codes, rows.detach())
+            losses['codebook_loss'] = self.codebook_weight * loss
+        if self.commitment_weight:
+            loss = functional.mse_loss(rows, codes.detach())
+            losses['commitment_loss'] = self.commitment_weight * loss
+        if self.entropy_weight and self.training:
+            loss = self._entropy_loss(rows, codebook)
+            losses['entropy_loss'] = self.entropy_weight * loss
+        return losses
+
+    def learn(self, rows: Tensor, tokens: Tensor) -> None:
+        """Move the codebook in other ways than by gradients; here there are none.
+
+        Called in each training pass, on all ranks, after the codes were looked up.
+
+        Args:
+            rows: This rank's latents, detached and finite, (n, d).
+            tokens: The code of each, (n,).
+        """
+
+    @torch.no_grad()
+    def replace_codes(self, tokens: Tensor, codes: Tensor) -> None:
+        """Put other codes into the codebook, and forget what was known of the old.
+
+        Args:
+            tokens: Which, (m,).
+            codes: By what, (m, d).
+        """
+        self.codebook[tokens] = codes.to(self.codebook.dtype)
+
     def latent_to_tokens(self, latent: Tensor) -> Tensor:
         """Map a latent (b, d, h, w) to tokens (b, h, w), int64."""
-        batch, _, height, _ = latent.shape
-        tokens = self._search(rearrange(latent, 'b d h w -> (b h w) d'))
-        return rearrange(tokens, '(b h w) -> b h w', b=batch, h=height)
+        return to_grid(self._search(to_rows(latent), self.codes()), latent)
 
     def tokens_to_latent(self, tokens: Tensor) -> Tensor:
         """Map tokens (b, h, w) to their quantized latent (b, d, h, w)."""
-        codes = self._on_sphere(functional.embedding(tokens, self.codebook))
+        codes = self._on_sphere(functional.embedding(tokens, self.codes()))
         return rearrange(codes, 'b h w d -> b d h w')
 
-    def _entropy_loss(self, rows: Tensor) -> Tensor:
-        codes = self._on_sphere(self.codebook)
-        if self.distance == 'cosine':
-            rows, codes = (functional.normalize(x, dim=-1) for x in (rows, codes))
-        return entropy_loss(rows, codes, temperature=self.entropy_temperature)
+    def project(self, latent: Tensor) -> Tensor:
+        """Put a latent (b, d, h, w) on the unit sphere, if the codes are there."""
+        return functional.normalize(latent, dim=1) if self.normalize else latent
 
-    def _search(self, rows: Tensor) -> Tensor:
-        distance: Distance = 'cosine' if self.normalize else self.distance
-        return nearest_code(rows, self.codebook, distance=distance)
+    def _begin(self, rows: Tensor) -> None:
+        """Make the first batch's centres the codebook, once."""
+        if self.initialized:
+            return
+        everywhere = distributed.cat(rows)
+        if len(everywhere) < self.codebook_size:
+            _logger.warning(
+                'the first batch has %d latents for %d codes: the rest of the codebook '
+                'stays random. A larger batch helps, or KMeansCallback, which begins '
+                'with several batches',
+                len(everywhere),
+                self.codebook_size,
+            )
+        centres, _ = kmeans(
+            everywhere,
+            min(self.codebook_size, len(everywhere)),
+            distance=self.distance,
+        )
+        self.replace_codes(torch.arange(len(centres), device=rows.device), centres)
+        self.initialized.fill_(True)
+
+    def _entropy_loss(self, rows: Tensor, codebook: Tensor) -> Tensor:
+        if self.distance == 'cosine':
+            rows, codebook = (functional.normalize(x, dim=-1) for x in (rows, codebook))
+        return entropy_loss(rows, codebook, temperature=self.entropy_temperature)
+
+    def _search(self, rows: Tensor, codebook: Tensor) -> Tensor:
+        return nearest_code(rows, codebook, distance=self.distance)
 
     def _on_sphere(self, rows: Tensor) -> Tensor:
         rows = at_least_float32(rows)
         return functional.normalize(rows, dim=-1) if self.normalize else rows
+
+
+def _check(
+    name: str, value: str, known: tuple[str, ...] | Mapping[str, object]
+) -> None:
+    known = tuple(known)
+    if value not in known:
+        choices = ', '.join(repr(choice) for choice in known)
+        raise ValueError(f'{name} must be one of {choices}, got {value!r}')
