@@ -231,9 +231,7 @@ class VectorQuantizer(Quantizer):
         return functional.normalize(rows, dim=-1) if self.normalize else rows
 
 
-def _check(
-    name: str, value: str, known: tuple[str, ...] | Mapping[str, object]
-) -> None:
+def _check(name: str, value: str, known: Iterable[str]) -> None:
     known = tuple(known)
     if value not in known:
         choices = ', '.join(repr(choice) for choice in known)
