@@ -54,6 +54,15 @@ def test_every_fragment_has_its_place(write: Write) -> None:
     )
 
 
+def test_what_writes_comes_behind_what_acts(write: Write) -> None:
+    names = ('checkpoint', 'log', 'git', 'images', 'ema')
+    callbacks = {name: {'type': name} for name in names}
+    text = f'{EVERYTHING}train_callbacks = {callbacks}'
+    config = load(write('config.py', text))
+    types = [callback.type for callback in config.trainer.callbacks]
+    assert types == ['git', 'ema', 'log', 'images', 'checkpoint']
+
+
 def test_sources_follow_the_fragments(write: Write) -> None:
     write('base.py', EVERYTHING)
     path = write(

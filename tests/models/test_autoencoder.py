@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from tests.models import tiny
-from vq.models import ConvDecoder, ConvEncoder, Identity, ImageTokenizer, Reconstructor
+from vq.models import (
+    Connector,
+    ConvDecoder,
+    ConvEncoder,
+    Identity,
+    ImageTokenizer,
+    Reconstructor,
+)
 from vq.registry import MODELS
 
 
@@ -51,6 +58,21 @@ def test_last_parameter_is_the_final_convolution_s_weight():
     after = decoder(torch.ones(1, 8, 4, 4))
     assert decoder.last_parameter.shape == (3, 8, 3, 3)
     assert after.std((0, 2, 3)).max() == 0 < before.std((0, 2, 3)).max()
+
+
+def test_a_connector_with_hidden_channels_is_two_convolutions():
+    connector = Connector(in_dim=4, hidden_dim=8, out_dim=2)
+    latent = torch.randn(2, 4, 3, 3)
+    first, second = (
+        torch.einsum('bchw,oc->bohw', x, conv.weight[:, :, 0, 0])
+        + conv.bias[:, None, None]
+        for x, conv in (
+            (latent, connector.hidden),
+            (connector.hidden(latent), connector.conv),
+        )
+    )
+    torch.testing.assert_close(connector.hidden(latent), first)
+    torch.testing.assert_close(connector(latent), second)
 
 
 def tokenizer(**changes):

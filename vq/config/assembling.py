@@ -7,7 +7,9 @@ from vq.config.errors import ConfigError, nearest
 from vq.config.tree import Key, Node, Sources, clean, dotted, leaves, merge
 
 RUNNERS = dict(trainer='Trainer', validator='Validator')  # and their default types
-LAST_CALLBACK = 'checkpoint'
+# What writes comes behind what acts: it sees all that others add to the logs.
+# `--override .trainer.callbacks[-1]...` relies on the checkpoint being last.
+LAST_CALLBACKS = ('log', 'images', 'checkpoint')
 
 # Which fragments, merged in this order, become which argument of which runner.
 _ARGUMENTS: dict[str, dict[str, tuple[str, ...]]] = dict(
@@ -124,9 +126,9 @@ def _without_none(node: Node) -> Node:
 
 
 def _ordered(callbacks: Mapping[str, Node]) -> list[Node]:
-    # `--override .trainer.callbacks[-1]...` relies on the checkpoint being last.
-    names = sorted(callbacks, key=lambda name: name == LAST_CALLBACK)
-    return [callbacks[name] for name in names]
+    first = [name for name in callbacks if name not in LAST_CALLBACKS]
+    last = [name for name in LAST_CALLBACKS if name in callbacks]
+    return [callbacks[name] for name in first + last]
 
 
 def _refuse_unknown(fragments: Mapping[str, Node], options: set[str]) -> None:

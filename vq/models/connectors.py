@@ -14,17 +14,24 @@ class Connector(nn.Module):
     Args:
         in_dim: Channels in.
         out_dim: Channels out.
+        hidden_dim: Channels between two such convolutions, as the reference's FSQ has
+            them; None makes one.
     """
 
-    def __init__(self, *, in_dim: int, out_dim: int) -> None:
+    def __init__(
+        self, *, in_dim: int, out_dim: int, hidden_dim: int | None = None
+    ) -> None:
         super().__init__()
         self.in_dim = in_dim
         self.out_dim = out_dim
-        self.conv = nn.Conv2d(in_dim, out_dim, 1)
+        self.hidden = (
+            nn.Identity() if hidden_dim is None else nn.Conv2d(in_dim, hidden_dim, 1)
+        )
+        self.conv = nn.Conv2d(hidden_dim or in_dim, out_dim, 1)
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map (b, in_dim, h, w) to (b, out_dim, h, w)."""
-        mapped: Tensor = self.conv(latent)
+        mapped: Tensor = self.conv(self.hidden(latent))
         return mapped
 
 
