@@ -23,7 +23,7 @@ def test_the_store_says_what_made_it(tmp_path: Path) -> None:
     one = validator(tmp_path)
     one.run()
     assert TokenMeta.load(tmp_path / 'tokens') == TokenMeta(
-        codebook_size=32,
+        token_sizes=(32,),
         grid=(8, 8),
         block_size=4,
         number=11,

@@ -1,7 +1,9 @@
 """The store's description and its files: complete or absent."""
 
 import dataclasses
+import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from vq.datasets import TokenMeta, token_store
 
 META = TokenMeta(
-    codebook_size=512,
+    token_sizes=(512,),
     grid=(2, 3),
     block_size=4,
     number=10,
@@ -21,13 +23,54 @@ META = TokenMeta(
 
 
 @pytest.mark.parametrize(
-    ('codebook_size', 'dtype'),
-    [(2, 'uint16'), (65536, 'uint16'), (65537, 'uint32'), (2**18, 'uint32')],
+    ('token_sizes', 'dtype'),
+    [
+        ((2,), 'uint16'),
+        ((65536,), 'uint16'),
+        ((65537,), 'uint32'),
+        ((2**18,), 'uint32'),
+        ((2**32,), 'uint32'),
+        ((2**36,), 'uint64'),
+        ((1024,) * 8, 'uint16'),
+        ((64, 2**18), 'uint32'),
+    ],
 )
-def test_dtype_is_the_smallest_that_holds_all(codebook_size: int, dtype: str) -> None:
-    meta = dataclasses.replace(META, codebook_size=codebook_size)
+def test_dtype_is_the_smallest_that_holds_all(
+    token_sizes: tuple[int, ...], dtype: str
+) -> None:
+    meta = dataclasses.replace(META, token_sizes=token_sizes)
     assert meta.dtype == np.dtype(dtype)
-    assert np.iinfo(meta.dtype).max >= codebook_size - 1
+    assert np.iinfo(meta.dtype).max >= max(token_sizes) - 1
+
+
+@pytest.mark.parametrize(
+    ('token_sizes', 'size', 'shape'),
+    [((512,), 512, (2, 3)), ((1024,) * 8, 2**80, (2, 3, 8))],
+)
+def test_sub_tokens_are_the_last_axis(
+    token_sizes: tuple[int, ...], size: int, shape: tuple[int, ...]
+) -> None:
+    meta = dataclasses.replace(META, token_sizes=token_sizes)
+    assert (meta.codebook_size, meta.shape) == (size, shape)
+
+
+@pytest.mark.parametrize(
+    ('token', 'message'),
+    [
+        ((3, 6), None),
+        ((4, 0), r'sub-tokens 0 must be in \[0, 4\), got 0 to 4'),
+        ((0, 7), r'sub-tokens 1 must be in \[0, 7\), got 0 to 7'),
+        ((0, -1), 'sub-tokens 1 .* got -1 to 0'),
+    ],
+)
+def test_each_sub_token_has_its_own_range(
+    token: tuple[int, int], message: str | None
+) -> None:
+    meta = dataclasses.replace(META, token_sizes=(4, 7))
+    tokens = np.zeros((5, 2, 3, 2), np.int64)
+    tokens[3, 1, 2] = token
+    problem = meta.out_of_range(tokens)
+    assert problem is None if message is None else re.match(message, problem or '')
 
 
 def test_blocks_cover_the_data_set() -> None:
@@ -38,7 +81,7 @@ def test_blocks_cover_the_data_set() -> None:
 def test_meta_comes_back_and_agrees_with_itself(tmp_path: Path) -> None:
     token_store.write_meta(tmp_path, META)
     again = TokenMeta.load(tmp_path)
-    assert again.grid == (2, 3)
+    assert (again.grid, again.token_sizes) == ((2, 3), (512,))
     META.check_same(again, tmp_path)  # tuples in transforms have become lists
     again.check_same(META, tmp_path)
     assert os.listdir(tmp_path) == ['meta.json']
@@ -47,7 +90,8 @@ def test_meta_comes_back_and_agrees_with_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('field', 'value'),
     [
-        ('codebook_size', 256),
+        ('token_sizes', [256]),
+        ('token_sizes', [512, 2]),
         ('grid', (3, 2)),
         ('block_size', 5),
         ('number', 11),
@@ -71,6 +115,20 @@ def test_meta_of_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'meta.json').write_text('{"grid": [1, 1], "colour": 3}')
     with pytest.raises(ValueError, match='another version.*colour'):
         TokenMeta.load(tmp_path)
+
+
+def test_meta_from_before_sub_tokens_is_refused(tmp_path: Path) -> None:
+    fields = META.to_json()
+    fields['codebook_size'] = fields.pop('token_sizes')[0]
+    (tmp_path / 'meta.json').write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match='another version.*codebook_size.*again'):
+        TokenMeta.load(tmp_path)
+
+
+@pytest.mark.parametrize('sizes', [(), (4, 0)])
+def test_each_sub_token_has_a_vocabulary(sizes: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match='token_sizes must be >= 1, got'):
+        dataclasses.replace(META, token_sizes=sizes)
 
 
 def test_bad_numbers_are_shown() -> None:

@@ -24,9 +24,11 @@ from vq.datasets import (
 
 
 def tokens_of(indices: Tensor, meta: TokenMeta = META) -> Tensor:
-    """Return tokens, (b, h, w), that follow from positions."""
+    """Return tokens, (b, h, w) or (b, h, w, g), that follow from positions."""
     places = torch.arange(meta.grid[0] * meta.grid[1]).reshape(meta.grid)
-    return (indices[:, None, None] * 1009 + places * 31) % meta.codebook_size
+    numbers = indices[:, None, None] * 1009 + places * 31
+    parts = [(numbers + 7 * i) % size for i, size in enumerate(meta.token_sizes)]
+    return torch.stack(parts, -1) if len(parts) > 1 else parts[0]
 
 
 def write(
@@ -63,9 +65,11 @@ def contents(dataset: TokenDataset) -> list[Any]:
     return [(values.tolist(), category, id_) for values, category, id_ in items]
 
 
-@pytest.mark.parametrize('codebook_size', [512, 2**18])
-def test_tokens_come_back(codebook_size: int, tmp_path: Path) -> None:
-    meta = dataclasses.replace(META, codebook_size=codebook_size, number=70)
+@pytest.mark.parametrize(
+    'token_sizes', [(512,), (2**18,), (2**36,), (16, 8, 2), (1024,) * 8]
+)
+def test_tokens_come_back(token_sizes: tuple[int, ...], tmp_path: Path) -> None:
+    meta = dataclasses.replace(META, token_sizes=token_sizes, number=70)
     write(tmp_path, meta)
     dataset = TokenDataset(tmp_path, tokenizer=META.tokenizer)
     assert len(dataset) == 70
@@ -77,6 +81,7 @@ def test_tokens_come_back(codebook_size: int, tmp_path: Path) -> None:
         assert (category, id_) == (10 * index, f'{index}.png')
     stored = np.load(tmp_path / 'shard_00000' / 'tokens.npy')
     assert stored.dtype == meta.dtype
+    assert stored.shape == (4, *meta.shape)
     dataset.verify()
 
 
@@ -213,7 +218,7 @@ def _damage(root: Path, name: str, array: Any) -> None:
 @pytest.mark.parametrize(
     ('name', 'array', 'message'),
     [
-        ('tokens', np.full((4, 2, 3), 512, np.uint16), 'token 512 >= 512'),
+        ('tokens', np.full((4, 2, 3), 512, np.uint16), '512.*, got 512 to'),
         ('tokens', np.zeros((3, 2, 3), np.uint16), r'\(3, 2, 3\), not .*\(4, 2, 3\)'),
         ('tokens', np.zeros((4, 2, 3), np.int64), 'int64 .* not uint16'),
         ('categories', np.zeros(3, np.int64), 'differ in number'),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from vq import distributed
 from vq.callbacks.base import Callback
@@ -45,7 +46,7 @@ class TokenCallback(Callback):
         """
         tokenizer = runner.model.tokenizer
         meta = TokenMeta(
-            codebook_size=tokenizer.quantizer.codebook_size,  # type: ignore[union-attr, arg-type]
+            token_sizes=tokenizer.quantizer.token_sizes,  # type: ignore[union-attr, arg-type]
             grid=_grid(runner),
             block_size=self.block_size,
             number=len(runner.dataset),
@@ -90,6 +91,6 @@ def _grid(runner: Runner) -> tuple[int, int]:
             continue
         image = normalize(sample.original_image[None].to(runner.strategy.device))
         with torch.no_grad(), runner.strategy.autocast():
-            _, height, width = runner.model.tokenizer(image).tokens.shape  # type: ignore[operator]
-        return height, width
+            tokens: Tensor = runner.model.tokenizer(image).tokens  # type: ignore[operator]
+        return tokens.shape[1], tokens.shape[2]
     raise ValueError(f'no image of {runner.dataset} can be read')

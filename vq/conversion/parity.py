@@ -65,7 +65,7 @@ def _forward(network: nn.Module, file: Path) -> list[str]:
         return ['not run: the model has no tokenizer']
     image = pattern(getattr(tokenizer.encoder, 'image_size', SIDE))
     tokens = tokenizer.tokenize(image)
-    used = f'{len(_different(tokens))} of {tokenizer.codebook_size} codes'
+    used = f'{_different(tokens)} of {tokenizer.codebook_size} codes'
     size = 'x'.join(map(str, tokens.shape[1:]))
     lines = [f'a test pattern of {image.shape[-1]} px: {size} tokens, {used}']
     if isinstance(network, Reconstructor):
@@ -81,8 +81,10 @@ def _forward(network: nn.Module, file: Path) -> list[str]:
     return lines
 
 
-def _different(tokens: Tensor) -> set[int]:
-    return set(rearrange(tokens, 'b h w -> (b h w)').tolist())
+def _different(tokens: Tensor) -> int:
+    """Return how many codes there are among tokens (b, h, w, ...)."""
+    rows = rearrange(tokens, 'b h w ... -> (b h w) (...)')
+    return len(set(map(tuple, rows.tolist())))
 
 
 def _part(key: str) -> str:

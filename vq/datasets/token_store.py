@@ -3,7 +3,7 @@
 tokens/meta.json is a `TokenMeta`: what made the tokens, and of what. Beside it lies one
 folder a block of the data set, such as shard_00012/, which holds
 
-* tokens.npy, uint16 or uint32, (n, h, w);
+* tokens.npy, uint16, uint32 or uint64, (n, h, w), or (n, h, w, g) for g sub-tokens;
 * categories.npy, int64, (n,);
 * indices.npy, positions in the data set, ascending, int64, (n,);
 * ids.json, n names.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 import shutil
@@ -37,7 +38,7 @@ class TokenMeta:
     """What a token store holds, and how it was made.
 
     Attributes:
-        codebook_size: Tokens are below it.
+        token_sizes: Vocabulary of each sub-token of a position; one of one token.
         grid: Rows and columns of the tokens of one image.
         block_size: Consecutive images of the data set that make one shard.
         number: Length of the data set.
@@ -47,7 +48,7 @@ class TokenMeta:
         version: Version of vq that wrote it.
     """
 
-    codebook_size: int
+    token_sizes: tuple[int, ...]
     grid: tuple[int, int]
     block_size: int
     number: int
@@ -57,14 +58,38 @@ class TokenMeta:
     version: str = vq.__version__
 
     def __post_init__(self) -> None:
-        for name in ('codebook_size', 'block_size', 'number'):
+        for name in ('block_size', 'number'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} must be >= 1, got {getattr(self, name)}')
+        if not self.token_sizes or min(self.token_sizes) < 1:
+            raise ValueError(f'token_sizes must be >= 1, got {self.token_sizes}')
+
+    @property
+    def codebook_size(self) -> int:
+        """Number of different codes, of all sub-tokens together."""
+        return math.prod(self.token_sizes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tokens of one image: (h, w), or (h, w, g) for g sub-tokens."""
+        groups = len(self.token_sizes)
+        return self.grid if groups == 1 else (*self.grid, groups)
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
-        """The smallest of uint16 and uint32 that holds every token."""
-        return np.dtype(np.uint16 if self.codebook_size <= 2**16 else np.uint32)
+        """The smallest of uint16, uint32 and uint64 that holds every sub-token."""
+        return np.min_scalar_type(max(*self.token_sizes, 2**16) - 1)
+
+    def out_of_range(self, tokens: NDArray[np.integer[Any]]) -> str | None:
+        """Say which tokens, (n, h, w) or (n, h, w, g), have no code; None if none."""
+        sizes = self.token_sizes
+        parts = [tokens] if len(sizes) == 1 else np.moveaxis(tokens, -1, 0)
+        for group, (part, size) in enumerate(zip(parts, sizes, strict=True)):
+            if part.size and (part.min() < 0 or part.max() >= size):
+                name = 'tokens' if len(sizes) == 1 else f'sub-tokens {group}'
+                found = f'{part.min()} to {part.max()}'
+                return f'{name} must be in [0, {size}), got {found}'
+        return None
 
     @property
     def blocks(self) -> int:
@@ -89,10 +114,12 @@ class TokenMeta:
             ValueError: It has other fields than this version writes.
         """
         fields = json.loads((root / META).read_text('utf-8'))
-        fields.pop('dtype', None)  # follows from codebook_size
+        fields.pop('dtype', None)  # follows from token_sizes
         try:
-            return cls(**{**fields, 'grid': tuple(fields['grid'])})
-        except (KeyError, TypeError) as error:
+            for name in {'token_sizes', 'grid'} & set(fields):
+                fields[name] = tuple(fields[name])
+            return cls(**fields)
+        except TypeError as error:
             raise ValueError(
                 f'{root / META} is of another version of vq: {error}; write the '
                 'tokens again'

@@ -78,7 +78,7 @@ class TokenWriter:
 
         Args:
             indices: Positions in the data set, ascending, of one block, (b,).
-            tokens: int64, (b, h, w), on any device.
+            tokens: int64, (b, h, w) or (b, h, w, g), on any device.
             categories: Class indices, (b,).
             ids: b names.
 
@@ -122,14 +122,11 @@ class TokenWriter:
     def _check_tokens(
         self, values: NDArray[np.int64], number: int
     ) -> NDArray[np.int64]:
-        if values.shape != (number, *self.meta.grid):
-            expected = (number, *self.meta.grid)
+        expected = (number, *self.meta.shape)
+        if values.shape != expected:
             raise ValueError(f'tokens must be of shape {expected}, got {values.shape}')
-        if values.min() < 0 or values.max() >= self.meta.codebook_size:
-            raise ValueError(
-                f'tokens must be in [0, {self.meta.codebook_size}), got '
-                f'{values.min()} to {values.max()}'
-            )
+        if problem := self.meta.out_of_range(values):
+            raise ValueError(problem)
         return values
 
     def flush(self) -> None:
@@ -140,7 +137,7 @@ class TokenWriter:
     def _write(self, block: int) -> None:
         arrays: dict[str, NDArray[Any]] = {
             'tokens': np.concatenate(
-                [np.empty((0, *self.meta.grid), self.meta.dtype), *self._tokens]
+                [np.empty((0, *self.meta.shape), self.meta.dtype), *self._tokens]
             ),
             'categories': np.concatenate([np.empty(0, np.int64), *self._categories]),
             'indices': np.concatenate([np.empty(0, np.int64), *self._indices]),
@@ -182,7 +179,7 @@ class TokenWriter:
 
 @dataclass(slots=True)
 class _Shard:
-    tokens: NDArray[Any]  # (n, h, w), mapped from the file
+    tokens: NDArray[Any]  # (n, h, w) or (n, h, w, g), mapped from the file
     categories: NDArray[np.int64]  # (n,)
     ids: list[str]
 
@@ -249,7 +246,7 @@ class TokenDataset(Dataset[tuple[Tensor, int, str]]):
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
-        """Return the tokens, int64 (h, w), the category and the id of an image."""
+        """Return an image's tokens, int64, (h, w) or (h, w, g), its category and id."""
         if not 0 <= index < len(self):
             raise IndexError(f'index {index} is not in [0, {len(self)})')
         block = int(np.searchsorted(self._ends, index, side='right'))
@@ -285,15 +282,15 @@ class TokenDataset(Dataset[tuple[Tensor, int, str]]):
         indices = np.load(shard_path(self.root, block) / 'indices.npy')
         rows, tokens, places = len(indices), shard.tokens, self.meta.block_range(block)
         problems = []
-        if tokens.shape != (rows, *self.meta.grid) or tokens.dtype != self.meta.dtype:
+        shape, dtype = (rows, *self.meta.shape), self.meta.dtype
+        if tokens.shape != shape or tokens.dtype != dtype:
             problems.append(
-                f'tokens are {tokens.dtype} {tokens.shape}, not {self.meta.dtype} '
-                f'{(rows, *self.meta.grid)}'
+                f'tokens are {tokens.dtype} {tokens.shape}, not {dtype} {shape}'
             )
+        elif problem := self.meta.out_of_range(tokens):
+            problems.append(problem)
         if shard.categories.shape != (rows,) or len(shard.ids) != rows:
             problems.append('categories, ids and indices differ in number')
-        if tokens.size and tokens.max() >= self.meta.codebook_size:
-            problems.append(f'token {tokens.max()} >= {self.meta.codebook_size}')
         inside = rows == 0 or indices[0] >= places.start and indices[-1] < places.stop
         if not inside or (np.diff(indices) <= 0).any():
             problems.append(f'indices do not ascend within {places}')

@@ -52,7 +52,7 @@ class Reconstructor(nn.Module):
         return image
 
     def detokenize(self, tokens: Tensor) -> Tensor:
-        """Map tokens (b, h, w) to an image (b, 3, H, W)."""
+        """Map tokens (b, h, w, ...) to an image (b, 3, H, W)."""
         return self.decode(self.tokenizer.tokens_to_latent(tokens))
 
     def val_step(self, batch: Batch) -> Reconstruction:

@@ -57,9 +57,9 @@ class ImageTokenizer(nn.Module):
         return quantized
 
     def tokenize(self, image: Tensor) -> Tensor:
-        """Map an image (b, 3, H, W) in [-1, 1] to tokens (b, h, w), int64."""
+        """Map an image (b, 3, H, W) in [-1, 1] to tokens (b, h, w, ...), int64."""
         return self.quantizer.latent_to_tokens(self.encode(image))
 
     def tokens_to_latent(self, tokens: Tensor) -> Tensor:
-        """Map tokens (b, h, w) to their quantized latent (b, d, h, w)."""
+        """Map tokens (b, h, w, ...) to their quantized latent (b, d, h, w)."""
         return self.quantizer.tokens_to_latent(tokens)

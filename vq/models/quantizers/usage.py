@@ -1,5 +1,7 @@
 """How many codes of a codebook are used, and how evenly."""
 
+from collections.abc import Sequence
+
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -14,13 +16,31 @@ def no_counts(codebook_size: int, device: torch.device) -> Tensor:
 
 
 def count_tokens(tokens: Tensor, counts: Tensor) -> None:
-    """Add tokens (b, h, w) to `counts` (k + 1,), in place, waiting for no device."""
+    """Add tokens of any shape to `counts` (k + 1,), in place, without a device sync."""
     k = len(counts) - 1
-    flat = rearrange(tokens, 'b h w -> (b h w)').long()
+    flat = rearrange(tokens, '... -> (...)').long()
     # Reported in `codebook_statistics`: to raise here would wait for the device.
     flat = torch.where((flat < 0) | (flat >= k), k, flat)
     # Not bincount, which waits for the device too, to learn the largest token.
     counts.scatter_add_(0, flat, torch.ones_like(flat))
+
+
+def join_tokens(tokens: Tensor, token_sizes: Sequence[int]) -> Tensor:
+    """Return one token for the sub-tokens of a position, the first moving slowest.
+
+    Args:
+        tokens: (..., g).
+        token_sizes: Vocabulary of each sub-token; their product must be below 2^63.
+
+    Returns:
+        Tokens below that product, int64, (...); -1 where a sub-token has no code.
+    """
+    joint = torch.zeros_like(tokens[..., 0], dtype=torch.int64)
+    stray = torch.zeros_like(joint, dtype=torch.bool)
+    for part, size in zip(tokens.unbind(-1), token_sizes, strict=True):
+        joint = joint * size + part
+        stray |= (part < 0) | (part >= size)
+    return joint.masked_fill(stray, -1)
 
 
 def codebook_statistics(counts: Tensor) -> dict[str, float]:
