@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vq import distributed
 from vq.metrics.base import Metric
 from vq.models.quantizers.usage import (
+    COUNTABLE,
     codebook_statistics,
     count_tokens,
     join_tokens,
@@ -18,7 +19,6 @@ from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
 
 _logger = logging.getLogger(__name__)
-COUNTABLE = 2**24  # codes: 8 bytes each on every rank
 
 
 @METRICS.register_module()

@@ -6,6 +6,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+COUNTABLE = 2**24  # codes: 8 bytes each on every rank
+
 
 def no_counts(codebook_size: int, device: torch.device) -> Tensor:
     """Return zeros for `count_tokens` to add to, int64, (k + 1,).
@@ -17,12 +19,19 @@ def no_counts(codebook_size: int, device: torch.device) -> Tensor:
 
 def count_tokens(tokens: Tensor, counts: Tensor) -> None:
     """Add tokens of any shape to `counts` (k + 1,), in place, without a device sync."""
-    k = len(counts) - 1
-    flat = rearrange(tokens, '... -> (...)').long()
-    # Reported in `codebook_statistics`: to raise here would wait for the device.
-    flat = torch.where((flat < 0) | (flat >= k), k, flat)
+    flat = places(tokens, len(counts) - 1)
     # Not bincount, which waits for the device too, to learn the largest token.
     counts.scatter_add_(0, flat, torch.ones_like(flat))
+
+
+def places(tokens: Tensor, codebook_size: int) -> Tensor:
+    """Return where tokens of any shape, n in all, are counted: int64, (n,).
+
+    Those that have no code go to the place after the last one. They are reported in
+    `codebook_statistics`: to raise here would wait for the device.
+    """
+    flat = rearrange(tokens, '... -> (...)').long()
+    return torch.where((flat < 0) | (flat >= codebook_size), codebook_size, flat)
 
 
 def join_tokens(tokens: Tensor, token_sizes: Sequence[int]) -> Tensor:
