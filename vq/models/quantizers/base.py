@@ -30,9 +30,12 @@ class Quantizer(nn.Module, ABC):
 
     Attributes:
         advice: What helps when this family's codebook collapses.
+        learns_from_latent: Whether parameters learn from the gradient of the quantized
+            latent, and not from the losses alone.
     """
 
     advice: ClassVar[str] = 'a larger batch, a lower learning rate of the generator'
+    learns_from_latent: bool = False
 
     def __init__(
         self,

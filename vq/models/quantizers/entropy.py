@@ -1,7 +1,10 @@
 """How sure each latent is of its code, and how evenly all codes are chosen.
 
-The entropy loss of LlamaGen's tokenizer (https://arxiv.org/abs/2406.06525).
+The entropy loss of LlamaGen's tokenizer (https://arxiv.org/abs/2406.06525) and, with
+inner products for scores, of IBQ's (https://arxiv.org/abs/2412.02692).
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,7 +14,8 @@ from vq import distributed
 from vq.models.layers import full_precision
 from vq.models.quantizers.search import BUDGET_BYTES
 
-EPS = 1e-5  # inside the logarithm of a mean share; as LlamaGen has it
+Scores = Literal['l2', 'inner']
+EPS = 1e-5  # inside the logarithm of a mean share; as both papers' code has it
 
 
 def entropy_loss(
@@ -19,12 +23,13 @@ def entropy_loss(
     codes: Tensor,
     *,
     temperature: float,
+    scores: Scores = 'l2',
     budget_bytes: int = BUDGET_BYTES,
 ) -> Tensor:
     """Return the mean entropy of a row's assignment less that of the mean assignment.
 
-    A row's assignment is the softmax of minus its squared distances to all codes over
-    the temperature. The mean is taken over the rows of all ranks, so that two ranks
+    A row's assignment is the softmax of its scores of all codes over the temperature.
+    The mean is taken over the rows of all ranks, so that two ranks
     train like one with both batches: every rank must call this equally often.
 
     Time and memory are those of a search with gradients. A matrix (n, k) larger than
@@ -35,15 +40,19 @@ def entropy_loss(
         rows: Latents, (n, d), at least float32.
         codes: The codebook, (k, d), likewise.
         temperature: Positive; the lower, the harder the assignment.
+        scores: 'l2' for minus the squared distances, 'inner' for the inner products.
         budget_bytes: How large a matrix of chunk and codes may be.
     """
-    # Distances are the same around any centre, and precise around this one.
+    # Assignments are the same around any centre, and precise around this one. An inner
+    # product then loses what is the same for all codes.
     centre = codes.detach().mean(0)
-    rows, codes = rows - centre, codes - centre
+    codes = codes - centre
+    if scores == 'l2':
+        rows = rows - centre
     chunk = max(1, budget_bytes // (len(codes) * rows.element_size()))
     parts = torch.split(rows, chunk)
     if len(parts) == 1:
-        entropy, mass = _assign(rows, codes, temperature)
+        entropy, mass = _assign(rows, codes, temperature, scores)
     else:
         sums = [
             checkpoint(
@@ -51,6 +60,7 @@ def entropy_loss(
                 part,
                 codes,
                 temperature,
+                scores,
                 use_reentrant=False,
                 preserve_rng_state=False,
             )
@@ -65,12 +75,17 @@ def entropy_loss(
     return entropy / len(rows) - mean_entropy
 
 
-def _assign(rows: Tensor, codes: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def _assign(
+    rows: Tensor, codes: Tensor, temperature: float, scores: Scores
+) -> tuple[Tensor, Tensor]:
     """Return the sum of the rows' entropies, and each code's sum of shares, (k,)."""
     # Here, not around the call: the backward pass comes here again.
     with full_precision(rows):
-        # Minus the squared distance but for |row|^2, which softmax takes away.
-        scores = torch.addmm(-codes.square().sum(-1), rows, codes.T, alpha=2)
-        log_shares = (scores / temperature).log_softmax(-1)
+        if scores == 'inner':
+            logits = rows @ codes.T
+        else:
+            # Minus the squared distance but for |row|^2, which softmax takes away.
+            logits = torch.addmm(-codes.square().sum(-1), rows, codes.T, alpha=2)
+        log_shares = (logits / temperature).log_softmax(-1)
         shares = log_shares.exp()
         return -(shares * log_shares).sum(), shares.sum(0)

@@ -27,7 +27,7 @@ class GumbelQuantizer(Quantizer):
         codebook_size: Number of codes k.
         dim: Channels d of a quantized latent.
         in_dim: Channels of the latent to be quantized; `dim` by default.
-        temperature: Of the mixture; a schedule may set this attribute.
+        temperature: Of the mixture; AnnealCallback lets it fall in training.
         kl_weight: Weight of the divergence of the scores from a uniform choice.
         straight_through: Give one code in training; False gives the mixture.
         eval_noise: Draw in evaluation, too, as the published VQGAN does: `forward`
@@ -36,6 +36,12 @@ class GumbelQuantizer(Quantizer):
     Raises:
         ValueError: The temperature is not positive.
     """
+
+    advice = (
+        'a larger kl_weight, a temperature that falls more slowly (AnnealCallback), a '
+        'lower learning rate of the generator'
+    )
+    learns_from_latent = True
 
     def __init__(
         self,

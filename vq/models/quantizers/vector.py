@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from einops import rearrange
@@ -29,8 +29,8 @@ class VectorQuantizer(Quantizer):
     """Replaces each latent by its nearest code (eq. 1 to 3 of the paper).
 
     All maths is in float32, under autocast too. What other families change they
-    override: `codes` (what the codes are), `losses`, `learn` (how the codebook moves
-    other than by gradients).
+    override: `make_codebook` and `codes` (what the codes are), `losses`, `estimate`
+    (how gradients pass), `learn` (how the codebook moves other than by gradients).
 
     Args:
         codebook_size: Number of codes k.
@@ -59,6 +59,7 @@ class VectorQuantizer(Quantizer):
             is not positive.
     """
 
+    codebook: Tensor
     initialized: Tensor
     advice = (
         'few dimensions on the unit sphere (dim 8 with normalize=True), revival '
@@ -99,10 +100,14 @@ class VectorQuantizer(Quantizer):
         self.entropy_temperature = entropy_temperature
         self.init: Init = init
         self.estimator: Estimator = estimator
-        self.codebook = nn.Parameter(torch.empty(codebook_size, dim))
+        self.make_codebook()
         if init == 'kmeans':
             self.register_buffer('initialized', torch.tensor(False))
         self.reset_parameters()
+
+    def make_codebook(self) -> None:
+        """Make, without values, what `codes` returns or is computed from."""
+        self.codebook = nn.Parameter(torch.empty(self.codebook_size, self.dim))
 
     def reset_parameters(self) -> None:
         """Draw the codebook; for 'kmeans' from N(0, 1) until there is a batch."""
@@ -121,17 +126,19 @@ class VectorQuantizer(Quantizer):
         """Quantize a latent (b, d, h, w); see `Quantized` for what comes back."""
         with full_precision(latent):
             rows = self._on_sphere(to_rows(latent))
-            if self.learning and self.init == 'kmeans':
+            if self.learning and not self._begun:
                 self._begin(rows.detach())
             codebook = self.codes()
             tokens = self._search(rows, codebook)
-            codes = self._on_sphere(functional.embedding(tokens, codebook))
+            codes = self._look_up(tokens, codebook)
+            if self.learning and self.update_first:
+                self._learn(rows, tokens, codes)
+                codebook = self.codes()
+                codes = self._look_up(tokens, codebook)
             losses = self.losses(rows, codes, codebook)
             quantized = ESTIMATORS[self.estimator](rows, codes)
-            if self.learning:
-                # A latent that is not finite says nothing: it stands for its code.
-                finite = rows.isfinite().all(-1, keepdim=True)
-                self.learn(torch.where(finite, rows, codes).detach(), tokens)
+            if self.learning and not self.update_first:
+                self._learn(rows, tokens, codes)
         return Quantized(
             latent=to_latent(quantized, latent),
             tokens=to_grid(tokens, latent),
@@ -139,7 +146,11 @@ class VectorQuantizer(Quantizer):
         )
 
     def codes(self) -> Tensor:
-        """Return all codes, with their gradient, at least float32, (k, d)."""
+        """Return all codes, with their gradient, at least float32, (k, d).
+
+        Where `learn` writes to what they are made of, and a loss may keep them for its
+        backward pass, they must be a copy.
+        """
         return at_least_float32(self.codebook)
 
     def losses(
@@ -164,14 +175,20 @@ class VectorQuantizer(Quantizer):
             losses['entropy_loss'] = self.entropy_weight * loss
         return losses
 
+    def estimate(self, rows: Tensor, codes: Tensor, codebook: Tensor) -> Tensor:
+        """Return `codes` with the gradient of the quantized latent; as for `losses`."""
+        return ESTIMATORS[self.estimator](rows, codes)
+
     def learn(self, rows: Tensor, tokens: Tensor) -> None:
         """Move the codebook in other ways than by gradients; here there are none.
 
-        Called in each training pass, on all ranks, after the codes were looked up.
+        Called without gradients, in each training pass, on all ranks: after the losses,
+        or, with `update_first`, before the codes are looked up.
 
         Args:
-            rows: This rank's latents, detached and finite, (n, d).
-            tokens: The code of each, (n,).
+            rows: This rank's latents, finite, (n, d).
+            tokens: The code of each, (n,). A latent that was not finite has k, which no
+                code has, and stands where a code stands.
         """
 
     @torch.no_grad()
@@ -190,7 +207,7 @@ class VectorQuantizer(Quantizer):
 
     def tokens_to_latent(self, tokens: Tensor) -> Tensor:
         """Map tokens (b, h, w) to their quantized latent (b, d, h, w)."""
-        codes = self._on_sphere(functional.embedding(tokens, self.codes()))
+        codes = self._look_up(tokens, self.codes())
         return rearrange(codes, 'b h w d -> b d h w')
 
     def project(self, latent: Tensor) -> Tensor:
@@ -199,32 +216,50 @@ class VectorQuantizer(Quantizer):
 
     def _begin(self, rows: Tensor) -> None:
         """Make the first batch's centres the codebook, once."""
-        if self.initialized:
-            return
         everywhere = distributed.cat(rows)
-        if len(everywhere) < self.codebook_size:
-            _logger.warning(
-                'the first batch has %d latents for %d codes: the rest of the codebook '
-                'stays random. A larger batch helps, or KMeansCallback, which begins '
-                'with several batches',
-                len(everywhere),
-                self.codebook_size,
-            )
-        centres, _ = kmeans(
-            everywhere,
-            min(self.codebook_size, len(everywhere)),
-            distance=self.distance,
+        everywhere = everywhere[everywhere.isfinite().all(-1)]
+        if not self.initialized and len(everywhere):
+            number = min(self.codebook_size, len(everywhere))
+            if number < self.codebook_size:
+                _logger.warning(
+                    'the first batch has %d latents for %d codes: the rest of the '
+                    'codebook stays random. A larger batch helps, or KMeansCallback, '
+                    'which begins with several batches',
+                    number,
+                    self.codebook_size,
+                )
+            centres, _ = kmeans(everywhere, number, distance=self.distance)
+            self.replace_codes(torch.arange(number, device=rows.device), centres)
+            self.initialized.fill_(True)
+        self._begun = bool(self.initialized)
+
+    def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
+        super()._load_from_state_dict(*args, **options)
+        self._begun = self.init != 'kmeans'
+
+    @torch.no_grad()
+    def _learn(self, rows: Tensor, tokens: Tensor, codes: Tensor) -> None:
+        finite = rows.isfinite().all(-1)
+        self.learn(
+            torch.where(finite[:, None], rows, codes),
+            torch.where(finite, tokens, self.codebook_size),
         )
-        self.replace_codes(torch.arange(len(centres), device=rows.device), centres)
-        self.initialized.fill_(True)
 
     def _entropy_loss(self, rows: Tensor, codebook: Tensor) -> Tensor:
         if self.distance == 'cosine':
             rows, codebook = (functional.normalize(x, dim=-1) for x in (rows, codebook))
-        return entropy_loss(rows, codebook, temperature=self.entropy_temperature)
+        return entropy_loss(
+            rows,
+            codebook,
+            scores='inner' if self.distance == 'inner' else 'l2',
+            temperature=self.entropy_temperature,
+        )
 
     def _search(self, rows: Tensor, codebook: Tensor) -> Tensor:
         return nearest_code(rows, codebook, distance=self.distance)
+
+    def _look_up(self, tokens: Tensor, codebook: Tensor) -> Tensor:
+        return self._on_sphere(functional.embedding(tokens, codebook))
 
     def _on_sphere(self, rows: Tensor) -> Tensor:
         rows = at_least_float32(rows)
