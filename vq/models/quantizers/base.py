@@ -3,8 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -34,7 +34,7 @@ class Quantizer(nn.Module, ABC):
             latent, and not from the losses alone.
     """
 
-    advice: ClassVar[str] = 'a larger batch, a lower learning rate of the generator'
+    advice: str = 'a larger batch, a lower learning rate of the generator'
     learns_from_latent: bool = False
 
     def __init__(
@@ -92,3 +92,29 @@ def to_grid(tokens: Tensor, like: Tensor) -> Tensor:
     """Map tokens of rows, (b h w, ...), to (b, h, w, ...) as in `like` (b, d, h, w)."""
     batch, _, height, _ = like.shape
     return rearrange(tokens, '(b h w) ... -> b h w ...', b=batch, h=height)
+
+
+def check_tokens(tokens: Tensor, token_sizes: Sequence[int]) -> None:
+    """Refuse tokens without a code, where no look-up in a table does; without a sync.
+
+    Args:
+        tokens: (..., g), or of any shape if there is one size.
+        token_sizes: Vocabulary of each sub-token.
+
+    Raises:
+        ValueError: There are more or less sub-tokens than sizes.
+        RuntimeError: A token lies outside of its vocabulary; on a GPU the device says
+            so, later.
+    """
+    number = len(token_sizes)
+    if number > 1 and tokens.shape[-1:] != (number,):
+        raise ValueError(
+            f'tokens of shape {tuple(tokens.shape)} should end in the {number} '
+            f'sub-tokens of token_sizes={tuple(token_sizes)}'
+        )
+    parts = tokens.unbind(-1) if number > 1 else (tokens,)
+    for part, size in zip(parts, token_sizes, strict=True):
+        torch._assert_async(
+            ((part >= 0) & (part < size)).all(),
+            f'a token lies outside of its vocabulary: it must be >= 0 and < {size}',
+        )
