@@ -79,6 +79,15 @@ def mean(tensor: Tensor) -> Tensor:
     return sum_(tensor) / world_size() if world_size() > 1 else tensor
 
 
+def max_(tensor: Tensor) -> Tensor:
+    """Return the largest of each element over ranks; the input is left as it is."""
+    if world_size() == 1:
+        return tensor
+    largest = tensor.detach().clone()
+    dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+    return largest
+
+
 @torch.no_grad()
 def cat(tensor: Tensor) -> Tensor:
     """Return the tensors of all ranks, one behind the other along the first axis.
@@ -126,6 +135,19 @@ def any_(flag: bool) -> bool:
     total = torch.tensor(int(flag))
     dist.all_reduce(total)
     return bool(total)
+
+
+def from_main(tensor: Tensor) -> Tensor:
+    """Return rank 0's `tensor` on every rank, without a wait for the device.
+
+    Args:
+        tensor: Of the same shape and dtype on all ranks; the input is left as it is.
+    """
+    if world_size() == 1:
+        return tensor
+    copy = tensor.detach().clone()
+    dist.broadcast(copy, 0)
+    return copy
 
 
 def broadcast(value: T) -> T:

@@ -30,7 +30,8 @@ class VectorQuantizer(Quantizer):
 
     All maths is in float32, under autocast too. What other families change they
     override: `make_codebook` and `codes` (what the codes are), `losses`, `estimate`
-    (how gradients pass), `learn` (how the codebook moves other than by gradients).
+    (how gradients pass), `learn` (how the codebook moves other than by gradients)
+    and, where that keeps statistics, `replace_codes`.
 
     Args:
         codebook_size: Number of codes k.
@@ -83,9 +84,9 @@ class VectorQuantizer(Quantizer):
         estimator: Estimator = 'straight_through',
     ) -> None:
         super().__init__(codebook_size=codebook_size, dim=dim)
-        _check('distance', distance, DISTANCES)
-        _check('init', init, INITS)
-        _check('estimator', estimator, ESTIMATORS)
+        check_choice('distance', distance, DISTANCES)
+        check_choice('init', init, INITS)
+        check_choice('estimator', estimator, ESTIMATORS)
         if entropy_temperature <= 0:
             raise ValueError(
                 f'entropy_temperature must be > 0, got {entropy_temperature}'
@@ -100,6 +101,8 @@ class VectorQuantizer(Quantizer):
         self.entropy_temperature = entropy_temperature
         self.init: Init = init
         self.estimator: Estimator = estimator
+        self.update_first = False
+        self._begun = init != 'kmeans'  # so that no pass but the first asks the device
         self.make_codebook()
         if init == 'kmeans':
             self.register_buffer('initialized', torch.tensor(False))
@@ -136,7 +139,7 @@ class VectorQuantizer(Quantizer):
                 codebook = self.codes()
                 codes = self._look_up(tokens, codebook)
             losses = self.losses(rows, codes, codebook)
-            quantized = ESTIMATORS[self.estimator](rows, codes)
+            quantized = self.estimate(rows, codes, codebook)
             if self.learning and not self.update_first:
                 self._learn(rows, tokens, codes)
         return Quantized(
@@ -266,7 +269,8 @@ class VectorQuantizer(Quantizer):
         return functional.normalize(rows, dim=-1) if self.normalize else rows
 
 
-def _check(name: str, value: str, known: Iterable[str]) -> None:
+def check_choice(name: str, value: str, known: Iterable[str]) -> None:
+    """Raise a ValueError unless the argument `name` has a known value."""
     known = tuple(known)
     if value not in known:
         choices = ', '.join(repr(choice) for choice in known)
