@@ -40,14 +40,14 @@ from vq.models.vqgan import VQGAN
 
 __all__ = [
     'VQGAN',
-    'CVQuantizer',
-    'EMAQuantizer',
     'AdaptiveWeight',
     'BSQuantizer',
+    'CVQuantizer',
     'CVQuantizer',
     'Connector',
     'ConvDecoder',
     'ConvEncoder',
+    'EMAQuantizer',
     'EMAQuantizer',
     'FSQuantizer',
     'GumbelQuantizer',
