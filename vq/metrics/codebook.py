@@ -12,7 +12,7 @@ from vq.models.quantizers.usage import (
     COUNTABLE,
     codebook_statistics,
     count_tokens,
-    join_tokens,
+    joint_tokens,
     no_counts,
 )
 from vq.registry import METRICS
@@ -111,7 +111,7 @@ class CodebookMetric(Metric):
             if suffix:
                 count_tokens(tokens[..., int(suffix[1:])], counts)
             else:
-                joint = tokens if len(sizes) == 1 else join_tokens(tokens, sizes)
+                joint = tokens if len(sizes) == 1 else joint_tokens(tokens, sizes)
                 count_tokens(joint, counts)
 
     def compute(self) -> dict[str, float]:

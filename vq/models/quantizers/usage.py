@@ -34,7 +34,7 @@ def places(tokens: Tensor, codebook_size: int) -> Tensor:
     return torch.where((flat < 0) | (flat >= codebook_size), codebook_size, flat)
 
 
-def join_tokens(tokens: Tensor, token_sizes: Sequence[int]) -> Tensor:
+def joint_tokens(tokens: Tensor, token_sizes: Sequence[int]) -> Tensor:
     """Return one token for the sub-tokens of a position, the first moving slowest.
 
     Args:
