@@ -2,14 +2,19 @@
 
 from vq.callbacks.base import Callback
 from vq.callbacks.checkpoint import CheckpointCallback
+from vq.callbacks.codebook import CodebookCallback
 from vq.callbacks.ema import EMACallback
 from vq.callbacks.git import GitCallback
 from vq.callbacks.images import ImagesCallback, VisualCallback
+from vq.callbacks.kmeans import KMeansCallback
 from vq.callbacks.log import LogCallback
-from vq.callbacks.supervisors import CodebookCallback, DiscriminatorCallback
+from vq.callbacks.schedule import AnnealCallback
+from vq.callbacks.revival import RevivalCallback
+from vq.callbacks.supervisors import DiscriminatorCallback
 from vq.callbacks.tokens import TokenCallback
 
 __all__ = [
+    'AnnealCallback',
     'Callback',
     'CheckpointCallback',
     'CodebookCallback',
@@ -17,7 +22,9 @@ __all__ = [
     'EMACallback',
     'GitCallback',
     'ImagesCallback',
+    'KMeansCallback',
     'LogCallback',
+    'RevivalCallback',
     'TokenCallback',
     'VisualCallback',
 ]

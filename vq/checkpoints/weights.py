@@ -67,6 +67,9 @@ def match(
 ) -> tuple[LoadReport, dict[str, Tensor]]:
     """Return which weights fit a model, in name and shape, and a report.
 
+    A module that takes weights of another's names has a method
+    `rename_weights(weights, prefix)`, which is asked first.
+
     Args:
         model: The model.
         weights: A state dict.
@@ -76,6 +79,10 @@ def match(
     Raises:
         CheckpointError: Something is missing (`strict`), or nothing fits at all.
     """
+    for name, module in model.named_modules():
+        rename = getattr(module, 'rename_weights', None)
+        if rename is not None:
+            weights = rename(weights, f'{name}.' if name else '')
     own = model.state_dict()
     fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     report = LoadReport(

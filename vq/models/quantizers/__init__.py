@@ -9,6 +9,7 @@ from vq.models.quantizers.gumbel import GumbelQuantizer
 from vq.models.quantizers.ibq import IBQuantizer
 from vq.models.quantizers.lfq import LFQuantizer
 from vq.models.quantizers.product import ProductQuantizer
+from vq.models.quantizers.remap import RemappedQuantizer
 from vq.models.quantizers.residual import ResidualQuantizer
 from vq.models.quantizers.simvq import SimVQuantizer
 from vq.models.quantizers.vector import VectorQuantizer
@@ -23,6 +24,7 @@ __all__ = [
     'LFQuantizer',
     'ProductQuantizer',
     'Quantizer',
+    'RemappedQuantizer',
     'ResidualQuantizer',
     'SimVQuantizer',
     'VectorQuantizer',
