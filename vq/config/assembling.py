@@ -7,6 +7,8 @@ from vq.config.errors import ConfigError, nearest
 from vq.config.tree import Key, Node, Sources, clean, dotted, leaves, merge
 
 RUNNERS = dict(trainer='Trainer', validator='Validator')  # and their default types
+# Arguments whose parts have names; None drops one.
+NAMED = ('callbacks', 'metrics', 'optimizers', 'schedulers')
 # What writes comes behind what acts: it sees all that others add to the logs.
 # `--override .trainer.callbacks[-1]...` relies on the checkpoint being last.
 LAST_CALLBACKS = ('log', 'images', 'checkpoint')
@@ -72,16 +74,18 @@ def assemble(
 
 
 def drop_none(tree: dict[str, Any], sources: Sources) -> None:
-    """Drop runners, callbacks and metrics that an override set to None, in place."""
+    """Drop runners and named parts that an override set to None, in place."""
     for runner in [runner for runner, config in tree.items() if config is None]:
         del tree[runner]
         sources.pop((runner,), None)
     for runner, config in tree.items():
-        metrics, callbacks = config.get('metrics'), config.get('callbacks')
-        if isinstance(metrics, dict):
-            for name in [name for name, value in metrics.items() if value is None]:
-                del metrics[name]
-                sources.pop((runner, 'metrics', name), None)
+        for argument in NAMED:
+            parts = config.get(argument)
+            if isinstance(parts, dict):
+                for name in [name for name, value in parts.items() if value is None]:
+                    del parts[name]
+                    sources.pop((runner, argument, name), None)
+        callbacks = config.get('callbacks')
         if isinstance(callbacks, list):
             key = (runner, 'callbacks')
             for index in reversed(range(len(callbacks))):
@@ -112,7 +116,7 @@ def _parts(runner: str, given: Mapping[str, Node]) -> dict[str, Node]:
         if node is None:
             continue
         node = clean(node)
-        if argument in ('callbacks', 'metrics'):
+        if argument in NAMED:
             node = _without_none(node)
         if argument == 'callbacks':
             node = Node(_ordered(node.value), node.source)

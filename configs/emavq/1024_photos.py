@@ -1,0 +1,13 @@
+"""EMA-VQ with 1,024 codes on photographs.
+
+auto_torchrun -m vq.train emavq/1024_photos configs/emavq/1024_photos.py
+"""
+
+_base_ = ['../vqvae/1024_photos.py', '../_base_/quantizers/ema.py']
+model = dict(
+    tokenizer=dict(
+        post_encode=dict(out_dim=32), quantizer=dict(codebook_size=1024, dim=32)
+    ),
+    pre_decode=dict(in_dim=32),
+)
+train_callbacks = dict(revival=dict(max_age=1.0, interval=50))

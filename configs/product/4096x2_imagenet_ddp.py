@@ -1,0 +1,11 @@
+"""Product quantization, two groups of 4,096 codes, on ImageNet; not yet trained.
+
+auto_torchrun -m vq.train NAME configs/product/4096x2_imagenet_ddp.py
+"""
+
+_base_ = [
+    '../_base_/models/vqgan.py', '../_base_/quantizers/product.py',
+    '../_base_/datasets/imagenet.py', '../_base_/augment/strong.py',
+    '../_base_/schedules/vqgan.py', '../_base_/strategies/ddp.py',
+    '../_base_/runtime.py',
+]  # fmt: skip
