@@ -149,8 +149,9 @@ class CVQuantizer(VectorQuantizer):
         alpha = torch.exp(
             -SHARPNESS * self.codebook_size * probability / (1 - self.decay) - 1e-3
         )
-        codes = at_least_float32(self.codebook)
-        self.codebook.copy_(codes.lerp(self._anchors(codes, rows), alpha[:, None]))
+        codes = at_least_float32(self.codebook.detach())
+        steps = alpha[:, None] * (self._anchors(codes, rows) - codes)
+        self.codebook.copy_(codes + steps)
 
     def _first_batch_is_over(self) -> bool:
         """Tell whether this is no more the first batch; asked once a batch."""
@@ -198,7 +199,7 @@ class CVQuantizer(VectorQuantizer):
     def replace_codes(self, tokens: Tensor, codes: Tensor) -> None:
         """Put other codes into the codebook, which count as used like all on average.
 
-        Counted as unused they would move to an anchor before a latent could choose them.
+        Counted as unused they would go to an anchor before any latent could choose them.
         """
         super().replace_codes(tokens, codes)
         self.probability[tokens] = 1 / self.codebook_size

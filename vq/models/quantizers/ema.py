@@ -74,9 +74,19 @@ class EMAQuantizer(VectorQuantizer):
         check_decay(decay)
         self.decay = decay
         self.eps = eps
-        # As if each code had been chosen by one latent a pass, right where it is.
-        self.register_buffer('counts', torch.ones(codebook_size))
-        self.register_buffer('sums', self.codebook.detach().clone())
+
+    def make_codebook(self) -> None:
+        """Make, without values, codebook, counts (k,) and sums (k, d)."""
+        super().make_codebook()
+        self.register_buffer('counts', torch.empty(self.codebook_size))
+        self.register_buffer('sums', torch.empty(self.codebook_size, self.dim))
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw codes, each as if one latent a pass had chosen it, right where it is."""
+        super().reset_parameters()
+        self.counts.fill_(1)
+        self.sums.copy_(self.codebook)
 
     def codes(self) -> Tensor:
         """Return all codes, without a gradient, at least float32, (k, d)."""
