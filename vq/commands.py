@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vq import distributed, dry_run, logs, paths
+from vq.callbacks.codebook import CollapseError
 from vq.checkpoints import CheckpointError
 from vq.config import Config, ConfigError, apply_overrides, check, load, parse_words
 from vq.registry import CALLBACKS, RUNNERS
@@ -25,6 +26,7 @@ _logger = logging.getLogger(__name__)
 USER_ERRORS = (
     ValueError,  # ConfigError is one
     CheckpointError,
+    CollapseError,
     OSError,
     NonFiniteError,
     WorkDirBusyError,

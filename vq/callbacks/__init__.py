@@ -8,8 +8,8 @@ from vq.callbacks.git import GitCallback
 from vq.callbacks.images import ImagesCallback, VisualCallback
 from vq.callbacks.kmeans import KMeansCallback
 from vq.callbacks.log import LogCallback
-from vq.callbacks.schedule import AnnealCallback
 from vq.callbacks.revival import RevivalCallback
+from vq.callbacks.schedule import AnnealCallback
 from vq.callbacks.supervisors import DiscriminatorCallback
 from vq.callbacks.tokens import TokenCallback
 
