@@ -10,7 +10,7 @@ from einops import rearrange
 from torch import Tensor
 
 from vq.models.layers import at_least_float32
-from vq.models.quantizers.base import Quantizer, check_tokens
+from vq.models.quantizers.base import Quantizer, check_channels, check_tokens
 from vq.models.quantizers.gradients import straight_through
 from vq.registry import MODELS
 from vq.types import Quantized
@@ -49,7 +49,7 @@ class FSQuantizer(Quantizer):
 
     levels: Tensor
     basis: Tensor
-    precision: Tensor
+    _precision: Tensor
     advice = (
         'levels of 5 and more, known to work: (8, 8, 8, 6, 5), (8, 8, 5, 5, 5); a '
         'larger batch, a lower learning rate of the generator'
@@ -69,10 +69,14 @@ class FSQuantizer(Quantizer):
             column = rearrange(torch.tensor(value), 'd -> d 1 1')
             self.register_buffer(name, column, persistent=False)
         # Only its dtype matters: it becomes float64 with the model.
-        self.register_buffer('precision', torch.ones(()), persistent=False)
+        self.register_buffer('_precision', torch.ones(()), persistent=False)
 
     def forward(self, latent: Tensor) -> Quantized:
-        """Quantize a latent (b, d, h, w); see `Quantized`. There are no losses."""
+        """Quantize a latent (b, d, h, w); see `Quantized`. There are no losses.
+
+        Raises:
+            ValueError: The latent has another number of channels.
+        """
         bounded = self._bound(latent)
         digits = self._digits(bounded)
         codes = self._codes(digits, bounded.dtype)
@@ -87,7 +91,7 @@ class FSQuantizer(Quantizer):
         """Map tokens (b, h, w) to their quantized latent (b, d, h, w)."""
         check_tokens(tokens, self.token_sizes)
         digits = rearrange(tokens, 'b h w -> b 1 h w') // self.basis % self.levels
-        return self._codes(digits, at_least_float32(self.precision).dtype)
+        return self._codes(digits, at_least_float32(self._precision).dtype)
 
     def project(self, latent: Tensor) -> Tensor:
         """Bound a latent (b, d, h, w), in units of the codes, at least float32."""
@@ -99,6 +103,12 @@ class FSQuantizer(Quantizer):
 
     def _bound(self, latent: Tensor) -> Tensor:
         """Map a latent (b, d, h, w) to the range of levels, one apart, around 0."""
+        if latent.shape[1] != self.dim:  # one channel would be stretched to all
+            raise ValueError(
+                f'the latent has {latent.shape[1]} channels, but there are levels for '
+                f'{self.dim}'
+            )
+        check_channels(latent, self.dim)
         latent = at_least_float32(latent)
         span = (self.levels - 1).to(latent.dtype) * (1 - self.eps)
         even = 1 - self.levels % 2

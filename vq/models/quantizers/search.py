@@ -33,7 +33,13 @@ def nearest_code(
 
     Returns:
         Tokens, int64, (n,).
+
+    Raises:
+        ValueError: Latents and codes differ in their number of channels.
     """
+    channels, dim = latent_rows.shape[-1], codebook.shape[-1]
+    if channels != dim:  # one channel would be stretched to all
+        raise ValueError(f'the latent has {channels} channels, the codes have {dim}')
     with full_precision(latent_rows):
         rows, codes = at_least_float32(latent_rows), at_least_float32(codebook)
         if distance == 'cosine':
