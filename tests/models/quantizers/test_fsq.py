@@ -135,6 +135,13 @@ def test_latents_that_are_no_numbers_have_codes():
     assert result.latent[0, 0, 0, 0].isnan()  # it is not hidden either
 
 
+def test_other_channels_than_levels_are_refused():
+    with pytest.raises(
+        ValueError, match=r'have 3 channels, got the shape \(1, 1, 2, 2\)'
+    ):
+        FSQuantizer(levels=(8, 5, 5))(torch.zeros(1, 1, 2, 2))
+
+
 def test_tokens_without_a_code_are_refused():
     module = FSQuantizer(levels=(3, 3))
     for stray in (-1, 9):

@@ -135,6 +135,13 @@ def test_nothing_is_stored():
     assert not module.state_dict() and not list(module.parameters())
 
 
+def test_other_channels_than_bits_are_refused():
+    latent = torch.zeros(1, 1, 2, 2)
+    for method in (LFQuantizer(dim=4), LFQuantizer(dim=4).latent_to_tokens):
+        with pytest.raises(ValueError, match='have 4 channels, got the shape'):
+            method(latent)
+
+
 def test_tokens_without_a_code_are_refused():
     module = LFQuantizer(dim=5, token_bits=(2, 3))
     with pytest.raises(RuntimeError, match='>= 0 and < 4'):
@@ -204,11 +211,12 @@ def test_it_trains_in_a_vqgan():
 
 def of_case(case, **changes):
     config = case.config
-    dim = config['dim']
-    return LFQuantizer(
-        **dict(dim=dim, entropy_bits=dim, diversity=config['bmw'] / config['smw'])
-        | changes
+    of_config = dict(
+        dim=config['dim'],
+        entropy_bits=config['dim'],
+        diversity=config['bmw'] / config['smw'],
     )
+    return LFQuantizer(**of_config | changes)
 
 
 @pytest.mark.parametrize('name', ['z', 'z_small'])
@@ -221,15 +229,11 @@ def test_parity_in_training(path, name):
     result = module(latent)
     assert torch.equal(result.tokens.flatten(), expected['indices'])
     golden.close_values(result.latent, expected['quantized'])
-    commitment, entropy = (
-        result.losses['commitment_loss'],
-        result.losses['entropy_loss'],
-    )
+    commitment = result.losses['commitment_loss']
     golden.close_values(commitment / 0.25, expected['commitment'])
-    scale = case.config['smw']
-    golden.close_values(entropy / 0.1 * scale, expected['entropy_aux_loss'])
-    loss = scale * entropy + commitment + result.latent.square().mean()
-    loss.backward()
+    entropy = case.config['smw'] * result.losses['entropy_loss']
+    golden.close_values(entropy / 0.1, expected['entropy_aux_loss'])
+    (entropy + commitment + result.latent.square().mean()).backward()
     golden.close_gradients(latent.grad, expected['grad_z'])
 
 
@@ -238,13 +242,11 @@ def test_parity_in_training(path, name):
 def test_parity_of_both_entropies(path, name):
     case = golden.Case(path)
     expected = golden.under(case.outputs, f'train/{name}/')
-    latent = case.inputs[name]
     sample, both = (
-        of_case(case, entropy_weight=1.0, diversity=diversity)(latent).losses[
-            'entropy_loss'
-        ]
+        of_case(case, entropy_weight=1.0, diversity=diversity)(case.inputs[name])
         for diversity in (0.0, 1.0)
     )
+    sample, both = sample.losses['entropy_loss'], both.losses['entropy_loss']
     golden.close_values(sample, expected['per_sample_entropy'])
     golden.close_values(sample - both, expected['codebook_entropy'])
 

@@ -94,6 +94,18 @@ def to_grid(tokens: Tensor, like: Tensor) -> Tensor:
     return rearrange(tokens, '(b h w) ... -> b h w ...', b=batch, h=height)
 
 
+def check_channels(latent: Tensor, dim: int) -> None:
+    """Refuse a latent (b, d, h, w) of other than `dim` channels, which may broadcast.
+
+    Raises:
+        ValueError: It has more or less channels.
+    """
+    if latent.shape[1] != dim:
+        raise ValueError(
+            f'a latent should have {dim} channels, got the shape {tuple(latent.shape)}'
+        )
+
+
 def check_tokens(tokens: Tensor, token_sizes: Sequence[int]) -> None:
     """Refuse tokens without a code, where no look-up in a table does; without a sync.
 

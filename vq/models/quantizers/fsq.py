@@ -103,11 +103,6 @@ class FSQuantizer(Quantizer):
 
     def _bound(self, latent: Tensor) -> Tensor:
         """Map a latent (b, d, h, w) to the range of levels, one apart, around 0."""
-        if latent.shape[1] != self.dim:  # one channel would be stretched to all
-            raise ValueError(
-                f'the latent has {latent.shape[1]} channels, but there are levels for '
-                f'{self.dim}'
-            )
         check_channels(latent, self.dim)
         latent = at_least_float32(latent)
         span = (self.levels - 1).to(latent.dtype) * (1 - self.eps)

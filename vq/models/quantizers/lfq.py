@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vq.models.layers import at_least_float32
-from vq.models.quantizers.base import Quantizer, check_tokens, to_rows
+from vq.models.quantizers.base import Quantizer, check_channels, check_tokens, to_rows
 from vq.models.quantizers.bits import (
     LONGEST_GROUP,
     LONGEST_TOKEN,
@@ -51,7 +51,7 @@ class LFQuantizer(Quantizer):
             for int64, or the temperature or `entropy_bits` is out of range.
     """
 
-    precision: Tensor
+    _precision: Tensor
     eps: ClassVar[float] = 1e-5  # inside the logarithm of a mean share; as published
     advice = (
         'a larger entropy_weight (known to work: 0.1) or diversity, LeCAM (0.05), a '
@@ -86,10 +86,11 @@ class LFQuantizer(Quantizer):
         self.temperature = temperature
         self.entropy_bits = entropy_bits
         # Only its dtype matters: it becomes float64 with the model.
-        self.register_buffer('precision', torch.ones(()), persistent=False)
+        self.register_buffer('_precision', torch.ones(()), persistent=False)
 
     def forward(self, latent: Tensor) -> Quantized:
         """Quantize a latent (b, d, h, w); see `Quantized` for what comes back."""
+        check_channels(latent, self.dim)
         placed = self.project(at_least_float32(latent))
         bits = latent > 0
         codes = self._codes(bits, placed.dtype)
@@ -120,13 +121,14 @@ class LFQuantizer(Quantizer):
 
     def latent_to_tokens(self, latent: Tensor) -> Tensor:
         """Map a latent (b, d, h, w) to tokens (b, h, w, ...), int64."""
+        check_channels(latent, self.dim)
         return self._tokens(latent > 0)
 
     def tokens_to_latent(self, tokens: Tensor) -> Tensor:
         """Map tokens (b, h, w, ...) to their quantized latent (b, d, h, w)."""
         check_tokens(tokens, self.token_sizes)
         bits = tokens_to_bits(tokens, self.token_bits)
-        codes = self._codes(bits, at_least_float32(self.precision).dtype)
+        codes = self._codes(bits, at_least_float32(self._precision).dtype)
         return rearrange(codes, 'b h w d -> b d h w')
 
     def _tokens(self, bits: Tensor) -> Tensor:
