@@ -24,6 +24,7 @@ class ResidualQuantizer(Quantizer):
     its quantizer gives. The losses are the mean over depths: those of a depth, between
     what was left and its code, are those between the latent and the sum up to there.
 
+    A shared codebook of moving averages moves after each depth, as in the paper's code.
     Families whose codes are fixed (FSQ, LFQ, BSQ) add little with depth: their codes do
     not shrink as the residual does.
 
