@@ -28,6 +28,7 @@ from vq.models.quantizers import (
     GumbelQuantizer,
     IBQuantizer,
     LFQuantizer,
+    NormEMAQuantizer,
     ProductQuantizer,
     Quantizer,
     RemappedQuantizer,

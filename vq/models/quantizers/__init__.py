@@ -13,6 +13,7 @@ from vq.models.quantizers.remap import RemappedQuantizer
 from vq.models.quantizers.residual import ResidualQuantizer
 from vq.models.quantizers.simvq import SimVQuantizer
 from vq.models.quantizers.vector import VectorQuantizer
+from vq.models.quantizers.vqkd import NormEMAQuantizer
 
 __all__ = [
     'BSQuantizer',
@@ -22,6 +23,7 @@ __all__ = [
     'GumbelQuantizer',
     'IBQuantizer',
     'LFQuantizer',
+    'NormEMAQuantizer',
     'ProductQuantizer',
     'Quantizer',
     'RemappedQuantizer',
