@@ -116,8 +116,7 @@ class FSQuantizer(Quantizer):
     def _digits(self, bounded: Tensor) -> Tensor:
         """Round to each channel's digit from 0 to L - 1, int64, (b, d, h, w)."""
         # A latent that is not a number has a code, too: its value stays what it is.
-        digits = bounded.detach().nan_to_num().round().long() + self._half
-        return torch.minimum(digits.clamp(min=0), self.levels - 1)
+        return bounded.detach().nan_to_num().round().long() + self._half
 
     def _codes(self, digits: Tensor, dtype: torch.dtype) -> Tensor:
         return (digits - self._half).to(dtype) / self._half
