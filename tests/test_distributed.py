@@ -19,6 +19,7 @@ def everything() -> dict[str, Any]:
         mean=distributed.mean(value).tolist(),
         any=[distributed.any_(flag) for flag in (rank == 1, False, True)],
         broadcast=distributed.broadcast({'rank': rank}),
+        from_main=distributed.from_main(torch.tensor([rank + 0.5])).tolist(),
         gather=distributed.gather(f'rank {rank}'),
         main=distributed.is_main(),
     )
@@ -36,6 +37,7 @@ def test_all_ranks_get_what_plain_python_gets(world_size: int) -> None:
             mean=[pytest.approx(sum(values) / world_size), 10.0],
             any=[world_size > 1, False, True],
             broadcast={'rank': 0},
+            from_main=[0.5],
             gather=[f'rank {i}' for i in range(world_size)],
             main=rank == 0,
         )

@@ -149,7 +149,8 @@ class CVQuantizer(VectorQuantizer):
         alpha = torch.exp(
             -SHARPNESS * self.codebook_size * probability / (1 - self.decay) - 1e-3
         )
-        codes = at_least_float32(self.codebook.detach())
+        # A copy, since torch.compile cannot follow two names of what is written to.
+        codes = at_least_float32(self.codebook.detach()).clone()
         steps = alpha[:, None] * (self._anchors(codes, rows) - codes)
         self.codebook.copy_(codes + steps)
 
@@ -199,7 +200,7 @@ class CVQuantizer(VectorQuantizer):
     def replace_codes(self, tokens: Tensor, codes: Tensor) -> None:
         """Put other codes into the codebook, which count as used like all on average.
 
-        Counted as unused they would go to an anchor before any latent could choose them.
+        Counted as unused they would go to an anchor before a latent can choose them.
         """
         super().replace_codes(tokens, codes)
         self.probability[tokens] = 1 / self.codebook_size

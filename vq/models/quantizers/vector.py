@@ -190,8 +190,8 @@ class VectorQuantizer(Quantizer):
 
         Args:
             rows: This rank's latents, finite, (n, d).
-            tokens: The code of each, (n,). A latent that was not finite has k, which no
-                code has, and stands where a code stands.
+            tokens: The code of each, (n,); k, which no code has, for a latent that was
+                not finite, in whose place another one stands.
         """
 
     @torch.no_grad()
@@ -243,8 +243,10 @@ class VectorQuantizer(Quantizer):
     @torch.no_grad()
     def _learn(self, rows: Tensor, tokens: Tensor, codes: Tensor) -> None:
         finite = rows.isfinite().all(-1)
+        first = rows.index_select(0, finite.int().argmax(0, keepdim=True))
+        other = torch.where(finite.any(), first, codes)
         self.learn(
-            torch.where(finite[:, None], rows, codes),
+            torch.where(finite[:, None], rows, other),
             torch.where(finite, tokens, self.codebook_size),
         )
 
