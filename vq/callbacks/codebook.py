@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from vq import distributed, images
+from vq.callbacks.codebook_leaf import Leaf
 from vq.callbacks.codebook_pictures import Portrait, draw
-from vq.callbacks.codebook_watch import CodebookWatch, Leaf, Window
+from vq.callbacks.codebook_watch import CodebookWatch, Window
 from vq.callbacks.replacing import check_replaceable, reseed, revive, seed_of
 from vq.callbacks.supervisors import Supervisor
 from vq.models.quantizers import VectorQuantizer

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from einops import reduce
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from vq import distributed
-from vq.models.layers import at_least_float32, full_precision
+from vq.callbacks.codebook_leaf import Leaf, leaves
 from vq.models.quantizers import Quantizer, VectorQuantizer
-from vq.models.quantizers.base import to_rows
-from vq.models.quantizers.usage import COUNTABLE, count_tokens, no_counts, places
+from vq.models.quantizers.usage import COUNTABLE
 from vq.types import Quantized
 
 _logger = logging.getLogger(__name__)
@@ -24,89 +22,6 @@ _logger = logging.getLogger(__name__)
 
 class CodebookDriftError(RuntimeError):
     """The ranks of a run have come to hold different codebooks."""
-
-
-class Leaf:
-    """A quantizer with no other inside, and what it chose: one codebook or several.
-
-    Args:
-        name: Of the module in its model.
-        quantizer: To be watched.
-        clock: Images seen by all ranks at the end of this iteration, int64, ().
-
-    Attributes:
-        counts: How often each code of a codebook was chosen in this window by this
-            rank, a (k + 1,) for each codebook; see `vq.models.quantizers.usage`.
-        last_used: What the clock showed when each code was last chosen, likewise.
-        error: Sum of squared distances between latents and codes in this window, and of
-            how many, float64, (2,).
-        rows: Latents of this iteration where the codes lie, (n, d) for each pass.
-        errors: Their squared distances from their codes, (n,) for each pass.
-    """
-
-    def __init__(self, name: str, quantizer: Quantizer, clock: Tensor) -> None:
-        self.name = name
-        self.quantizer = quantizer
-        self.clock = clock
-        self.hold = False
-        self.rows: list[Tensor] = []
-        self.errors: list[Tensor] = []
-        sizes, device = quantizer.token_sizes, clock.device
-        self.counts = [no_counts(size, device) for size in sizes]
-        self.last_used = [no_counts(size, device) for size in sizes]
-        self.error = torch.zeros(2, dtype=torch.float64, device=device)
-
-    def __str__(self) -> str:
-        return f'{self.name} ({type(self.quantizer).__name__})'
-
-    @torch.no_grad()
-    def look(self, latent: Tensor, output: Quantized) -> None:
-        """Take in one pass: a latent (b, in_dim, h, w) and what it became."""
-        tokens = output.tokens
-        groups = [tokens] if len(self.counts) == 1 else tokens.unbind(-1)
-        for part, counts, last in zip(groups, self.counts, self.last_used, strict=True):
-            count_tokens(part, counts)
-            where = places(part, len(counts) - 1)
-            last.scatter_(0, where, self.clock.expand(where.shape))
-        with full_precision(latent):
-            projected = self.quantizer.project(at_least_float32(latent.detach()))
-            if projected.shape != output.latent.shape:
-                return
-            difference = projected - output.latent.detach()
-            errors = reduce(difference.square(), 'b d h w -> (b h w)', 'sum')
-        finite = errors.isfinite()
-        self.error[0] += torch.where(finite, errors, 0).sum(dtype=torch.float64)
-        self.error[1] += finite.sum()
-        if self.hold:
-            self.rows.append(to_rows(projected))
-            self.errors.append(errors)
-
-    def held(self) -> tuple[Tensor, Tensor]:
-        """Return this iteration's finite latents (n, d) and their errors (n,)."""
-        if not self.rows:
-            none = torch.zeros(0, self.quantizer.dim, device=self.clock.device)
-            return none, none.sum(-1)
-        rows, errors = torch.cat(self.rows), torch.cat(self.errors)
-        finite = errors.isfinite()
-        return rows[finite], errors[finite]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return this rank's counts and ages."""
-        return dict(
-            counts=[counts.cpu() for counts in self.counts],
-            last_used=[last.cpu() for last in self.last_used],
-            error=self.error.cpu(),
-        )
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> bool:
-        """Go on from a saved state, if it fits; return whether it does."""
-        fits = [len(c) for c in state['counts']] == [len(c) for c in self.counts]
-        if fits:
-            device = self.clock.device
-            self.counts = [counts.to(device) for counts in state['counts']]
-            self.last_used = [last.to(device) for last in state['last_used']]
-            self.error = state['error'].to(device)
-        return fits
 
 
 @dataclass(slots=True)
@@ -234,16 +149,6 @@ class CodebookWatch:
         self.images, self._resumed = state['images'], state['leaves']
 
 
-def leaves(model: nn.Module) -> dict[str, Quantizer]:
-    """Return the quantizers with no quantizer inside, by name, each once."""
-    found = {n: m for n, m in model.named_modules() if isinstance(m, Quantizer)}
-    return {
-        name: quantizer
-        for name, quantizer in found.items()
-        if sum(isinstance(m, Quantizer) for m in quantizer.modules()) == 1
-    }
-
-
 def checksum(quantizer: Quantizer) -> Tensor:
     """Return a number that tells codebooks apart, int64, (); 0 if none is learnt.
 
@@ -262,6 +167,9 @@ def checksum(quantizer: Quantizer) -> Tensor:
 
 
 def _hook(leaf: Leaf) -> Any:
+    # Not compiled with the quantizer: its graph ends here anyway, and would be made
+    # anew whenever something changes that a hook looks at.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def look(module: nn.Module, inputs: tuple[Tensor], output: Quantized) -> None:
         if module.training and torch.is_grad_enabled():
             leaf.look(inputs[0], output)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vq.callbacks.base import Callback
-from vq.callbacks.codebook_watch import Leaf, leaves
+from vq.callbacks.codebook_leaf import Leaf, leaves
 from vq.callbacks.replacing import ROWS, check_replaceable, cluster, some_rows, table
 from vq.datasets.loader import train_loader
 from vq.models.layers import at_least_float32, full_precision
@@ -83,7 +83,6 @@ class KMeansCallback(Callback):
         return [
             encode(batch.to(runner.strategy.device).image)  # type: ignore[operator]
             for batch in itertools.islice(loader, self.batches)
-            if len(batch)
         ]
 
     def _begin(self, runner: Trainer, leaf: Leaf, latents: list[Tensor]) -> None:
@@ -104,7 +103,10 @@ class KMeansCallback(Callback):
                 root(latent)
         handle.remove()
         size = quantizer.codebook_size
-        rows = some_rows(torch.cat(parts), ROWS * size, seed=self.seed)
+        # Pass by pass: with the ranks of each behind one another, as one rank sees it.
+        number = -(-ROWS * size // len(parts))
+        drawn = [some_rows(p, number, seed=self.seed + i) for i, p in enumerate(parts)]
+        rows = torch.cat(drawn)
         if len(rows) < size:
             _logger.warning(
                 '%d latents of %d batches are too few for the %d codes of %s: the '

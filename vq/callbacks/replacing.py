@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from vq import distributed
-from vq.callbacks.codebook_watch import Leaf, Window
+from vq.callbacks.codebook_leaf import Leaf
+from vq.callbacks.codebook_watch import Window
 from vq.models.quantizers import VectorQuantizer
 from vq.models.quantizers.kmeans import kmeans
 from vq.models.quantizers.revival import dead_codes, random_rows
@@ -81,7 +82,7 @@ def revive(
         How many were replaced.
     """
     dead = dead_codes(window.ages, limit=limit, number=number)
-    latents = some_rows(leaf.held()[0], len(dead), seed=seed)
+    latents = some_rows(leaf.held(runner.accumulate)[0], len(dead), seed=seed)
     return replace(runner, leaf, dead[: len(latents)], latents)
 
 
@@ -92,7 +93,7 @@ def reseed(runner: Trainer, leaf: Leaf, window: Window, *, seed: int) -> int:
     result are those of `revive`.
     """
     size = leaf.quantizer.codebook_size
-    latents = some_rows(leaf.held()[0], ROWS * size, seed=seed)
+    latents = some_rows(leaf.held(runner.accumulate)[0], ROWS * size, seed=seed)
     rarest = window.counts[:-1].argsort(stable=True)
     return cluster(runner, leaf, rarest, latents, rounds=10, seed=seed)
 

@@ -141,7 +141,7 @@ class RevivalCallback(Callback):
             return revive(runner, leaf, window, limit=limit, number=number, seed=seed)
         dead = dead_codes(window.ages, limit=limit, number=number)
         if self.policy == 'worst':
-            rows, errors = leaf.held()
+            rows, errors = leaf.held(runner.accumulate)
             worst = worst_rows(distributed.cat(errors), len(dead))
             latents = rows_of_all_ranks(rows, worst)
             return replace(runner, leaf, dead[: len(latents)], latents)
