@@ -21,20 +21,29 @@ def quantizer(**changes):
 
 
 @pytest.mark.parametrize(
-    'options', [dict(), dict(distance='cosine'), dict(normalize=True)], ids=str
+    'options',
+    [
+        dict(),
+        dict(distance='inner'),
+        dict(distance='cosine'),
+        dict(normalize=True),
+    ],
+    ids=str,
 )
 def test_codebook_begins_with_the_centres_of_the_first_training_batch(options):
     module = quantizer(**options)
     latent = torch.randn(2, 4, 5, 5)
     result = module(latent)
-    distance = 'cosine' if options else 'l2'
-    centres, _ = kmeans(to_rows(latent), 8, distance=distance)
-    torch.testing.assert_close(module.codebook.detach(), centres)
+    distance = 'cosine' if module.distance == 'cosine' else 'l2'
     rows = to_rows(latent)
-    if options:
+    centres, _ = kmeans(rows, 8, distance=distance)
+    torch.testing.assert_close(module.codebook.detach(), centres)
+    if distance == 'cosine':
         rows, centres = (functional.normalize(x, dim=1) for x in (rows, centres))
-    nearest = torch.cdist(rows, centres).argmin(1)
-    assert torch.equal(result.tokens.flatten(), nearest)  # of this very pass
+    scores = -torch.cdist(rows, centres)
+    if module.distance == 'inner':
+        scores = rows @ centres.T
+    assert torch.equal(result.tokens.flatten(), scores.argmax(1))  # of this very pass
     before = module.codebook.detach().clone()
     module(torch.randn(2, 4, 5, 5))
     assert torch.equal(module.codebook, before)

@@ -219,22 +219,28 @@ class VectorQuantizer(Quantizer):
 
     def _begin(self, rows: Tensor) -> None:
         """Make the first batch's centres the codebook, once."""
-        everywhere = distributed.cat(rows)
-        everywhere = everywhere[everywhere.isfinite().all(-1)]
-        if not self.initialized and len(everywhere):
-            number = min(self.codebook_size, len(everywhere))
-            if number < self.codebook_size:
-                _logger.warning(
-                    'the first batch has %d latents for %d codes: the rest of the '
-                    'codebook stays random. A larger batch helps, or KMeansCallback, '
-                    'which begins with several batches',
-                    number,
-                    self.codebook_size,
-                )
-            centres, _ = kmeans(everywhere, number, distance=self.distance)
-            self.replace_codes(torch.arange(number, device=rows.device), centres)
-            self.initialized.fill_(True)
+        if not self.initialized:
+            everywhere = distributed.cat(rows)
+            everywhere = everywhere[everywhere.isfinite().all(-1)]
+            if len(everywhere):
+                self._begin_with(everywhere)
+                self.initialized.fill_(True)
         self._begun = bool(self.initialized)
+
+    def _begin_with(self, rows: Tensor) -> None:
+        number = min(self.codebook_size, len(rows))
+        if number < self.codebook_size:
+            _logger.warning(
+                'the first batch has %d latents for %d codes: the rest of the codebook '
+                'stays random. A larger batch helps, or KMeansCallback, which begins '
+                'with several batches',
+                number,
+                self.codebook_size,
+            )
+        # By inner products the longest centres would draw everything to them.
+        distance: Distance = 'cosine' if self.distance == 'cosine' else 'l2'
+        centres, _ = kmeans(rows, number, distance=distance)
+        self.replace_codes(torch.arange(number, device=rows.device), centres)
 
     def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
         super()._load_from_state_dict(*args, **options)
