@@ -16,6 +16,7 @@ def everything() -> dict[str, Any]:
     kept = value.clone()
     result = dict(
         sum=distributed.sum_(value).tolist(),
+        max=distributed.max_(value).tolist(),
         mean=distributed.mean(value).tolist(),
         any=[distributed.any_(flag) for flag in (rank == 1, False, True)],
         broadcast=distributed.broadcast({'rank': rank}),
@@ -34,6 +35,7 @@ def test_all_ranks_get_what_plain_python_gets(world_size: int) -> None:
     for rank, result in enumerate(run_ranks(everything, world_size)):
         assert result == dict(
             sum=[sum(values), 10.0 * world_size],
+            max=[max(values), 10.0],
             mean=[pytest.approx(sum(values) / world_size), 10.0],
             any=[world_size > 1, False, True],
             broadcast={'rank': 0},

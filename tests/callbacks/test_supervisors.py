@@ -1,6 +1,5 @@
 """Supervisors judge a run window by window, and warn once it goes wrong for long."""
 
-import logging
 import shlex
 from pathlib import Path
 from types import SimpleNamespace

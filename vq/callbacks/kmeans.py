@@ -60,7 +60,8 @@ class KMeansCallback(Callback):
         """Look at the batches, and begin the codebooks.
 
         Raises:
-            ValueError: A quantizer has no codes that could be replaced.
+            ValueError: A quantizer has no codes that could be replaced, or no image of
+                a batch can be read.
         """
         if runner.iteration > 0:
             return
@@ -80,10 +81,15 @@ class KMeansCallback(Callback):
         """Return what comes to the quantizer, (b, in_dim, h, w) for each batch."""
         loader = train_loader(runner.dataset, **runner.dataloader, seed=runner.job.seed)
         encode = runner.model.tokenizer.encode  # type: ignore[union-attr]
-        return [
-            encode(batch.to(runner.strategy.device).image)  # type: ignore[operator]
-            for batch in itertools.islice(loader, self.batches)
-        ]
+        latents = []
+        for batch in itertools.islice(loader, self.batches):
+            if not len(batch):
+                raise ValueError(
+                    "no image of a batch could be read; use on_error='replace' in the "
+                    f'data set: {batch.unreadable}'
+                )
+            latents.append(encode(batch.to(runner.strategy.device).image))  # type: ignore[operator]
+        return latents
 
     def _begin(self, runner: Trainer, leaf: Leaf, latents: list[Tensor]) -> None:
         """Make the centres of what comes to a leaf its codes."""
