@@ -8,7 +8,7 @@ from torch.nn import functional
 from tests.golden_cases import cases
 from tests.models import golden, tiny
 from vq.models import IBQuantizer, VectorQuantizer
-from vq.models.quantizers.ibq import mixture_of_codes
+from vq.models.quantizers import ibq
 from vq.registry import MODELS
 
 
@@ -40,9 +40,10 @@ def formula(latent, codebook, *, beta=0.25, entropy_weight=0.05, temperature=0.0
 
 
 @pytest.mark.parametrize('budget_bytes', [1, 7 * 16 * 8, 2**20])
-def test_equals_the_dense_formula_in_chunks_of_any_size(budget_bytes):
-    options = dict(entropy_temperature=0.5, budget_bytes=budget_bytes)
-    module = quantizer(**options).double()
+def test_equals_the_dense_formula_in_chunks_of_any_size(budget_bytes, monkeypatch):
+    defaults = dict(budget_bytes=budget_bytes)
+    monkeypatch.setattr(ibq.mixture_of_codes, '__kwdefaults__', defaults)
+    module = quantizer(entropy_temperature=0.5).double()
     latent = torch.randn(2, 4, 3, 5, dtype=torch.float64, requires_grad=True)
     ramp = torch.randn_like(latent)
     result = module(latent)
@@ -70,7 +71,7 @@ def test_no_matrix_of_all_chunks_is_kept(rows_at_once, largest):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        mixture_of_codes(rows, codebook, budget_bytes=rows_at_once * 50 * 4)
+        ibq.mixture_of_codes(rows, codebook, budget_bytes=rows_at_once * 50 * 4)
     assert max(sizes, default=0) <= largest
     assert rows_at_once < 20 or max(sizes) == largest  # where there is one chunk
 

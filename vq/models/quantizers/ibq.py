@@ -20,11 +20,11 @@ class IBQuantizer(VectorQuantizer):
 
     The value is exactly the code, the gradient is that of the mixture of all codes,
     weighted by the softmax of their inner products with the latent; what the chosen
-    code gets of its own comes on top. So each code moves in each step, and codebooks of
-    2^18 codes of 256 dimensions stay in use.
+    code gets of its own comes on top. So each code moves in each step; the paper has
+    codebooks of 2^18 codes of 256 dimensions in use.
 
-    The weights are made in chunks of `budget_bytes` and again in the backward pass:
-    time is that of three searches and their gradients, memory some five chunks.
+    The weights are made in chunks, as a search's scores are, and again in the backward
+    pass: time is that of three searches and their gradients, memory some five chunks.
 
     Args:
         codebook_size: Number of codes k.
@@ -39,7 +39,6 @@ class IBQuantizer(VectorQuantizer):
             equally frequent, in training only.
         entropy_temperature: Of the soft assignment that this loss looks at.
         init: How the codebook begins: 'uniform' in [-1/k, 1/k], 'normal' for N(0, 1).
-        budget_bytes: How large a matrix of chunk and codes may be.
 
     Raises:
         ValueError: The init is unknown, or the temperature is not positive.
@@ -62,7 +61,6 @@ class IBQuantizer(VectorQuantizer):
         entropy_weight: float = 0.05,
         entropy_temperature: float = 0.01,
         init: Literal['uniform', 'normal'] = 'uniform',
-        budget_bytes: int = BUDGET_BYTES,
     ) -> None:
         if init not in ('uniform', 'normal'):
             raise ValueError(f"init must be 'uniform' or 'normal', got {init!r}")
@@ -77,7 +75,6 @@ class IBQuantizer(VectorQuantizer):
             init=init,
         )
         self.propagation_weight = propagation_weight
-        self.budget_bytes = budget_bytes
 
     def forward(self, latent: Tensor) -> Quantized:
         """Quantize a latent (b, d, h, w); see `Quantized` for what comes back."""
@@ -93,7 +90,7 @@ class IBQuantizer(VectorQuantizer):
         """Return `codes` with the gradient of the mixture added to their own."""
         if not torch.is_grad_enabled():
             return codes
-        mixture = mixture_of_codes(rows, codebook, budget_bytes=self.budget_bytes)
+        mixture = mixture_of_codes(rows, codebook)
         return codes + (mixture - mixture.detach())
 
 
