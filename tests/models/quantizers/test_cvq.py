@@ -132,10 +132,10 @@ def test_a_pool_fills_and_then_changes_in_part():
     assert (module.pool != expected).any(1).all() and module.pooled == 8
 
 
-def local(anchor, batch):
+def trained(anchor, sync, batch):
     torch.manual_seed(0)
-    module = quantizer(sync=False, anchor=anchor, codebook_size=12)
-    torch.manual_seed(distributed.rank())
+    module = quantizer(sync=sync, anchor=anchor, codebook_size=12)
+    torch.manual_seed(distributed.rank())  # what a rank draws is its own
     for _ in range(2):
         before = module.codebook.tolist()
         module(batch.chunk(2)[distributed.rank()])
@@ -143,7 +143,7 @@ def local(anchor, batch):
 
 
 def both(batch):
-    return [local(anchor, batch) for anchor in ANCHORS]
+    return [trained(a, sync, batch) for sync in (False, True) for a in ANCHORS]
 
 
 def test_without_sync_the_anchor_is_a_mean_over_ranks_and_codebooks_agree():
