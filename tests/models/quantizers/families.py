@@ -8,11 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
-from tests.models.quantizers import margins
+from tests.models.quantizers import setups
 
 Config = dict[str, Any]
 Moves = dict[str, set[str]]
@@ -111,71 +109,20 @@ def of_inner(moves: Moves) -> Moves:
     }
 
 
-def begin(module: Any) -> None:
-    """Let a first batch be seen, which makes the codebook."""
-    module.train()(torch.randn(8, module.in_dim, 3, 5))
-
-
-def to_sphere(module: Any) -> None:
-    """Make all codes of one length: each has its largest inner product with itself."""
-    module.codebook.data = functional.normalize(module.codebook.data, dim=-1)
-
-
-def score_by_distance(module: Any) -> None:
-    """Give a GumbelQuantizer the scores with which each code is its own likeliest."""
-    codebook = module.codebook.detach()
-    module.proj.weight.data = codebook[:, :, None, None].clone()
-    module.proj.bias.data = -codebook.square().sum(-1) / 2
-
-
-def shrink_by_depth(module: Any) -> None:
-    """Let all codes of a depth be smaller than half the distances of those before."""
-    for depth, quantizer in enumerate(module.quantizers):
-        quantizer.codebook.data *= 64.0**-depth
-
-
-def gumbel_margin(module: Any, latent: Tensor) -> Tensor:
-    scale = module.proj.weight.abs().max() * latent.abs().sum(1) + 1
-    return margins.of_scores(module.logits(latent), scale)
-
-
-def sign_margin(module: Any, latent: Tensor) -> Tensor:
-    return margins.of_borders(latent, torch.zeros_like(latent))
-
-
-def level_margin(module: Any, latent: Tensor) -> Tensor:
-    levels = module.project(latent) * (module.levels // 2)
-    return margins.of_borders(levels, levels.floor() + 0.5)
-
-
-def gumbels_margin(module: Any, latent: Tensor) -> Tensor:
-    pairs = zip(module.quantizers, latent.chunk(len(module.quantizers), 1), strict=True)
-    return torch.stack([gumbel_margin(*pair) for pair in pairs]).amin(0)
-
-
-def before_tanh(module: Any, latent: Tensor) -> Tensor:
-    """Return what FSQuantizer's tanh, shift and scale map to these codes."""
-    low, high = (module.project(torch.full_like(latent, x)) for x in (-10.0, 10.0))
-    zero = module.project(torch.zeros_like(latent))
-    place = ((2 * latent - low - high) / (high - low)).clamp(-0.999999, 0.999999)
-    offset = (2 * zero - low - high) / (high - low)
-    return place.atanh() - offset.atanh()
-
-
 FAMILIES = {
     'vq': Family(vq(), VQ),
     'vq_legacy': Family(table('VectorQuantizer', legacy_beta=True), VQ),
     'vq_cosine': Family(vq(distance='cosine'), VQ),
-    'vq_inner': Family(vq(distance='inner'), VQ, invert=to_sphere),
+    'vq_inner': Family(vq(distance='inner'), VQ, invert=setups.to_sphere),
     'vq_normalize': Family(vq(normalize=True), VQ),
     'vq_entropy': Family(vq(entropy_weight=0.1), VQ | ENTROPY),
     'vq_rotation': Family(vq(estimator='rotation'), VQ),
-    'vq_kmeans': Family(vq() | dict(init='kmeans'), VQ, setup=begin),
+    'vq_kmeans': Family(vq() | dict(init='kmeans'), VQ, setup=setups.begin),
     'gumbel': Family(
         table('GumbelQuantizer'),
         GUMBEL,
-        invert=score_by_distance,
-        margin=gumbel_margin,
+        invert=setups.score_by_distance,
+        margin=setups.gumbel_margin,
         noisy=True,
         like_one=False,
     ),
@@ -183,19 +130,21 @@ FAMILIES = {
         table('GumbelQuantizer', in_dim=6, straight_through=False),
         GUMBEL,
         invert=None,
-        margin=gumbel_margin,
+        margin=setups.gumbel_margin,
         looks_up=False,
         noisy=True,
         like_one=False,
     ),
     'ema': Family(table('EMAQuantizer'), COMMITMENT | STRAIGHT),
     'ema_kmeans': Family(
-        table('EMAQuantizer', init='kmeans'), COMMITMENT | STRAIGHT, setup=begin
+        table('EMAQuantizer', init='kmeans'), COMMITMENT | STRAIGHT, setup=setups.begin
     ),
     'ema_normalize': Family(
         table('EMAQuantizer', normalize=True), COMMITMENT | STRAIGHT
     ),
-    'norm_ema': Family(table('NormEMAQuantizer'), COMMITMENT | STRAIGHT, setup=begin),
+    'norm_ema': Family(
+        table('NormEMAQuantizer'), COMMITMENT | STRAIGHT, setup=setups.begin
+    ),
     'norm_ema_update_first': Family(
         table('NormEMAQuantizer', init='normal', update_first=True),
         COMMITMENT | STRAIGHT,
@@ -219,35 +168,37 @@ FAMILIES = {
     'fsq': Family(
         dict(type='FSQuantizer', levels=(5, 4, 3)),
         STRAIGHT,
-        source=before_tanh,
-        margin=level_margin,
+        source=setups.before_tanh,
+        margin=setups.level_margin,
     ),
     'fsq_many': Family(
         dict(type='FSQuantizer', levels=(8, 8, 8, 5, 5, 5, 7)),
         STRAIGHT,
-        source=before_tanh,
-        margin=level_margin,
+        source=setups.before_tanh,
+        margin=setups.level_margin,
     ),
-    'lfq': Family(dict(type='LFQuantizer', dim=6), BITS, margin=sign_margin),
+    'lfq': Family(dict(type='LFQuantizer', dim=6), BITS, margin=setups.sign_margin),
     'lfq_sub_tokens': Family(
-        dict(type='LFQuantizer', dim=20, token_bits=(8, 12)), BITS, margin=sign_margin
+        dict(type='LFQuantizer', dim=20, token_bits=(8, 12)),
+        BITS,
+        margin=setups.sign_margin,
     ),
     'bsq': Family(
         dict(type='BSQuantizer', dim=6, commitment_weight=0.1),
         BITS,
-        margin=sign_margin,
+        margin=setups.sign_margin,
     ),
     'bsq_sub_tokens': Family(
         dict(type='BSQuantizer', dim=5, token_bits=(2, 3), entropy_bits=1),
         STRAIGHT | dict(entropy_loss={'latent'}),
-        margin=sign_margin,
+        margin=setups.sign_margin,
     ),
-    'ibq': Family(table('IBQuantizer', init='normal'), IBQ, invert=to_sphere),
+    'ibq': Family(table('IBQuantizer', init='normal'), IBQ, invert=setups.to_sphere),
     'simvq': Family(table('SimVQuantizer'), SIMVQ),
     'simvq_rotation': Family(table('SimVQuantizer', estimator='rotation'), SIMVQ),
     'residual': Family(residual(vq()), of_parts(VQ, 1), invert=None),
     'residual_own': Family(
-        residual(vq(), shared=False), of_parts(VQ), invert=shrink_by_depth
+        residual(vq(), shared=False), of_parts(VQ), invert=setups.shrink_by_depth
     ),
     'residual_dropout': Family(
         residual(vq(), dropout=0.5),
@@ -280,7 +231,7 @@ FAMILIES = {
     'product_lfq': Family(
         product(dict(type='LFQuantizer', dim=5, token_bits=(2, 3))),
         BITS,
-        margin=sign_margin,
+        margin=setups.sign_margin,
     ),
     'remapped': Family(remapped(vq(), unknown=3), of_inner(VQ)),
     'remapped_extra': Family(
@@ -296,7 +247,7 @@ FAMILIES = {
         product(table('GumbelQuantizer', in_dim=3)),
         of_parts(GUMBEL),
         invert=None,
-        margin=gumbels_margin,
+        margin=setups.gumbels_margin,
         noisy=True,
         like_one=False,
     ),
