@@ -129,7 +129,8 @@ class LFQuantizer(Quantizer):
         check_tokens(tokens, self.token_sizes)
         bits = tokens_to_bits(tokens, self.token_bits)
         codes = self._codes(bits, at_least_float32(self._precision).dtype)
-        return rearrange(codes, 'b h w d -> b d h w')
+        # Laid out as in `forward`, or a convolution rounds its result differently.
+        return rearrange(codes, 'b h w d -> b d h w').contiguous()
 
     def _tokens(self, bits: Tensor) -> Tensor:
         return bits_to_tokens(rearrange(bits, 'b d h w -> b h w d'), self.token_bits)
