@@ -25,7 +25,8 @@ def nearest_rows(codes: Tensor, rows: Tensor, *, distance: Distance) -> Tensor:
     Returns:
         Indices of rows, int64, (k,).
     """
-    return nearest_code(codes, rows, distance=distance)
+    indices: Tensor = nearest_code(codes, rows, distance=distance)
+    return indices
 
 
 @torch.no_grad()

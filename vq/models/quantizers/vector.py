@@ -267,7 +267,8 @@ class VectorQuantizer(Quantizer):
         )
 
     def _search(self, rows: Tensor, codebook: Tensor) -> Tensor:
-        return nearest_code(rows, codebook, distance=self.distance)
+        tokens: Tensor = nearest_code(rows, codebook, distance=self.distance)
+        return tokens
 
     def _look_up(self, tokens: Tensor, codebook: Tensor) -> Tensor:
         return self._on_sphere(functional.embedding(tokens, codebook))
