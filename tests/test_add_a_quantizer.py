@@ -1,5 +1,6 @@
 """The worked example of docs/add_a_quantizer.md is run as it stands there."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,15 @@ import pytest
 import torch
 
 from tests.models import tiny
+from tests.models.quantizers import (
+    families,
+    test_conformance,
+    test_conformance_training,
+)
 from vq.registry import MODELS
 
 PAGE = Path(__file__).parents[1] / 'docs' / 'add_a_quantizer.md'
-FILE, TEST = re.findall(r'```python\n(.*?)```', PAGE.read_text(), flags=re.DOTALL)
+FILE, LINE, TEST = re.findall(r'```python\n(.*?)```', PAGE.read_text(), flags=re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +43,23 @@ def page_tests() -> dict[str, Any]:
 @pytest.mark.parametrize('name', page_tests())
 def test_the_tests_of_the_page_pass(name: str) -> None:
     page_tests()[name]()
+
+
+CONTRACT = {
+    name: test
+    for module in (test_conformance, test_conformance_training)
+    for name, test in inspect.getmembers(module, inspect.isfunction)
+    if name.startswith('test_') and list(inspect.signature(test).parameters) == ['name']
+}
+
+
+@pytest.mark.parametrize('name', CONTRACT)
+def test_the_line_of_the_page_holds_it_to_the_contract(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (family,) = eval(f'{{{LINE}}}', vars(families).copy()).values()
+    monkeypatch.setitem(families.FAMILIES, 'binary', family)
+    CONTRACT[name]('binary')
 
 
 def test_a_vqgan_with_it_trains() -> None:
