@@ -22,11 +22,13 @@ from tests.callbacks.quantized import (
     values,
     vector,
 )
+from tests.models.quantizers.families import FAMILIES
 from tests.ranks import run_ranks
 from tests.runs import tiny_trainer
 from vq import checkpoints, distributed
 from vq.callbacks import CodebookCallback
 from vq.callbacks.codebook import CollapseError
+from vq.callbacks.codebook_watch import CodebookWatch
 from vq.datasets.decoding import read_image
 from vq.models.quantizers import Quantizer, VectorQuantizer
 from vq.models.quantizers.kmeans import kmeans
@@ -139,6 +141,21 @@ def test_each_vocabulary_of_sub_tokens_is_a_codebook() -> None:
     assert logs['codebook_1/perplexity'] == pytest.approx(1.0)
     error = (joint - (joint > 0).float() * 2 + 1).square().sum(1).mean()
     assert logs['codebook/quantization_error'] == pytest.approx(float(error))
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_every_token_of_every_family_is_counted(name: str) -> None:
+    family = FAMILIES[name]
+    run = runner(family.config)
+    family.setup(run.model.quantizer)
+    outputs: list[Quantized] = []
+    run.model.quantizer.register_forward_hook(lambda *args: outputs.append(args[2]))
+    watch = CodebookWatch()
+    watch.open(run.model, batch_size=BATCH, device=torch.device('cpu'))
+    run.model.quantizer(latent(0, run.model.quantizer.in_dim))
+    windows = watch.end_window(1)
+    assert sum(int(w.counts[:-1].sum()) for w in windows) == outputs[0].tokens.numel()
+    assert all((w.ages == BATCH * (w.counts[:-1] == 0)).all() for w in windows)
 
 
 def test_errors_are_left_out_where_latents_and_codes_differ_in_shape() -> None:

@@ -11,9 +11,13 @@ from torch import Tensor
 
 from tests.callbacks.quantized import BATCH, LENGTH, adam, latent, runner, share, vector
 from tests.callbacks.quantized import step as plain_step
+from tests.models.quantizers.families import FAMILIES
 from tests.ranks import run_ranks
 from tests.runs import tiny_trainer
 from vq.callbacks import RevivalCallback
+from vq.callbacks.codebook_leaf import leaves
+from vq.callbacks.codebook_watch import CodebookWatch
+from vq.models.quantizers import VectorQuantizer
 from vq.models.quantizers.revival import random_rows
 from vq.registry import MODELS
 
@@ -174,6 +178,38 @@ def test_each_codebook_of_a_residual_quantizer_is_revived() -> None:
     logs = plain_step(run, callback, latent(1))
     assert [float(logs[f'codebook_{g}/revived']) for g in range(2)] == unused
     assert float(logs['codebook/revived']) == sum(unused)
+
+
+WITH_A_TABLE = [
+    name
+    for name, family in FAMILIES.items()
+    if all(
+        isinstance(leaf, VectorQuantizer)
+        for leaf in leaves(MODELS.build(family.config)).values()
+    )
+]
+
+
+@pytest.mark.parametrize('policy', ['random', 'worst'])
+@pytest.mark.parametrize('name', WITH_A_TABLE)
+def test_every_family_with_a_table_is_revived(name: str, policy: Any) -> None:
+    family = FAMILIES[name]
+    run = runner(family.config)
+    family.setup(run.model.quantizer)
+    parts = leaves(run.model).values()
+    callback = RevivalCallback(policy=policy, interval=1, max_age=0)
+    callback.before_run(run)
+    watch = CodebookWatch()
+    watch.open(run.model, batch_size=BATCH, device=torch.device('cpu'))
+    old = [part.codes().detach().clone() for part in parts]
+    joint = latent(0, run.model.quantizer.in_dim).abs()
+    revived = step(run, callback, joint)
+    unused = [w.counts[:-1] == 0 for w in watch.end_window(1)]
+    assert revived == sum(int(each.sum()) for each in unused) > 0
+    for part, before, places in zip(parts, old, unused, strict=True):
+        codes = part.codes().detach()
+        assert codes.isfinite().all()
+        assert (codes != before).any(1)[places].all()
 
 
 def codebook(policy: Any, *, resumed: bool = False) -> tuple[Any, list[float | None]]:

@@ -43,7 +43,7 @@ class CodebookCallback(Supervisor):
         codebook/quantization_error  mean squared distance between latents and their
                                      codes, summed over channels
         codebook/norm_spread         standard deviation of the codes' lengths over their
-                                     mean
+                                     mean, before any are put on the unit sphere
         codebook/age                 mean over codes of the time since each was chosen,
                                      in passes over the data set
         codebook/dead                share of the codes older than `dead_age`
