@@ -144,7 +144,7 @@ def _histogram(counts: Bars) -> Chart:
 
 
 def _aged(ages: Bars) -> Chart:
-    limit = max(float(ages.max(initial=0.0)), 1e-9)
+    limit = float(ages.max(initial=0.0)) or 1.0
     bars, _ = np.histogram(ages, bins=BINS, range=(0.0, limit))
     ticks = [(place, f'{place * limit:.2g}') for place in (0.0, 0.25, 0.5, 0.75, 1.0)]
     label = 'passes over the data set since then'
