@@ -21,8 +21,8 @@ def kmeans(
 ) -> tuple[Tensor, Tensor]:
     """Return the centres of clusters, and how many rows the last round gave to each.
 
-    Equal rows and seeds give equal centres: ranks that hold the same rows agree without
-    a word. A cluster that loses all its rows keeps its centre.
+    Equal rows and seeds give equal centres, on a GPU too: ranks that hold the same rows
+    agree without a word. A cluster that loses all its rows keeps its centre.
 
     Args:
         rows: (n, d).
@@ -37,8 +37,11 @@ def kmeans(
         Centres, at least float32, (k, d), and counts, int64, (k,).
 
     Raises:
-        ValueError: There are fewer rows than clusters.
+        ValueError: There are fewer rows than clusters, or the distance is 'inner': long
+            centres would draw all rows to them.
     """
+    if distance not in ('l2', 'cosine'):
+        raise ValueError(f"k-means knows 'l2' and 'cosine', got {distance!r}")
     if number > len(rows):
         raise ValueError(f'{len(rows)} rows make no {number} clusters')
     rows = at_least_float32(rows)
@@ -54,7 +57,9 @@ def kmeans(
             rows, centres, distance=distance, budget_bytes=budget_bytes
         )
         counts = torch.bincount(tokens, minlength=number)
-        sums = torch.zeros_like(centres).index_add_(0, tokens, rows)
+        # Sorted and summed segment by segment: `index_add_` adds in any order on a GPU.
+        segments = rows[tokens.argsort(stable=True)]
+        sums = torch.segment_reduce(segments, 'sum', lengths=counts, initial=0)
         with full_precision(rows):
             means = sums / counts.clamp(min=1)[:, None]
         if distance == 'cosine':
