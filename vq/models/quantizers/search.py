@@ -41,7 +41,7 @@ def nearest_code(
             product.
         budget_bytes: How large a matrix of scores may be; a larger one is searched
             tile by tile, with the same result. A tile has at least 32 rows and 64
-            codes, 8 KiB. Beside it there are copies of the codebook.
+            codes, 8 KiB. Beside it there are copies of its rows and of the codebook.
 
     Returns:
         Tokens, int64, (n,).
