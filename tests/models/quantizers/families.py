@@ -35,6 +35,7 @@ class Family:
         looks_up: In training, too, the value is that of its tokens, by the codes from
             before the pass.
         noisy: It draws from a random generator in training.
+        always_noisy: And in evaluation.
         like_one: Ranks train as one would with all of their latents; not where each
             draws noise of its own, or is told to look at its own latents only.
     """
@@ -47,6 +48,7 @@ class Family:
     margin: Callable[[Any, Tensor], Tensor] | None = None
     looks_up: bool = True
     noisy: bool = False
+    always_noisy: bool = False
     like_one: bool = True
 
 
@@ -154,6 +156,9 @@ FAMILIES = {
     'cvq_l2': Family(table('CVQuantizer', distance='l2'), VQ),
     'cvq_unsynced': Family(table('CVQuantizer', sync=False), VQ, like_one=False),
     'cvq_random': Family(table('CVQuantizer', anchor='random'), VQ, noisy=True),
+    'cvq_random_pool': Family(  # of more places than there are latents
+        table('CVQuantizer', codebook_size=64, anchor='random'), VQ, noisy=True
+    ),
     'cvq_probabilistic': Family(
         table('CVQuantizer', anchor='probabilistic'), VQ, noisy=True
     ),
@@ -237,7 +242,9 @@ FAMILIES = {
     'remapped_extra': Family(
         remapped(vq(), unknown='extra'), of_inner(VQ), invert=None
     ),
-    'remapped_random': Family(remapped(vq()), of_inner(VQ), noisy=True, like_one=False),
+    'remapped_random': Family(
+        remapped(vq()), of_inner(VQ), noisy=True, always_noisy=True, like_one=False
+    ),
     'remapped_ibq': Family(
         remapped(table('IBQuantizer', init='normal'), unknown=0),
         of_inner(IBQ),
