@@ -3,6 +3,8 @@
 import functools
 import os
 import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Literal
 
@@ -18,7 +20,8 @@ DISTANCES = ('l2', 'cosine', 'inner')
 BUDGET_BYTES = 256 * 2**20  # of the distance matrix
 CACHE_BYTES = 2**20  # of scores that a core reads back from its own cache
 GROUP = 64  # codes whose lowest score is looked for first
-ROWS = 32  # of a tile, for each core: fewer make slow products
+ROWS = 32  # of a tile at least: fewer make slow products
+SCORES_OF_A_CORE = 2**21  # a millisecond's work: less is not worth a thread
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -76,13 +79,14 @@ def nearest_code(
         return tiled_search(rows, centre, codes, offset, budget_bytes=budget_bytes)
 
 
+@torch.no_grad()
 def tiled_search(
     rows: Tensor, centre: Tensor, codes: Tensor, offset: Tensor, *, budget_bytes: int
 ) -> Tensor:
     """Return the code of the lowest score, offset - (row - centre) . code, of each row.
 
-    On the CPU a tile of scores stays in the cache, where one pass finds the lowest of
-    each group of codes. Only a row's best group is looked at code by code. All tiles
+    On the CPU a tile of scores stays in a core's cache, where one pass finds the lowest
+    of each group of codes. Only a row's best group is looked at code by code. All tiles
     are of one shape, since products of different shapes are rounded differently.
 
     Args:
@@ -96,36 +100,80 @@ def tiled_search(
         Tokens, int64, (n,).
     """
     (number, dim), element = codes.shape, codes.element_size()
-    threads = torch.get_num_threads()
+    cores = 1
     if codes.device.type == 'cpu':
-        budget_bytes = min(budget_bytes, CACHE_BYTES * threads)
+        worth = len(rows) * number // SCORES_OF_A_CORE
+        cores = max(1, min(torch.get_num_threads(), worth))
+        budget_bytes = min(CACHE_BYTES, budget_bytes // cores)
     # The more channels, the more rows it takes until a product is fast.
-    breadth = _even(max(ROWS * threads, dim), len(rows), ROWS)
+    breadth = _even(max(ROWS, dim), len(rows), ROWS)
     length = _even(budget_bytes // (element * breadth), number, GROUP)
-    breadth = _even(budget_bytes // (element * length), len(rows), ROWS)
+    breadth = _even(budget_bytes // (element * length), -(-len(rows) // cores), ROWS)
     # The offset is one more channel, where rows have a 1. Copies of the last code fill
     # the last tile: they lose each tie.
     table = codes.new_empty(-(-number // length) * length, dim + 1)
     torch.neg(codes, out=table[:number, :dim])
     table[:number, dim] = offset
     table[number:] = table[number - 1]
-    part = codes.new_ones(breadth, dim + 1)
-    scores = codes.new_empty(length, breadth)
+    search = functools.partial(
+        _search, centre=centre, table=table, length=length, breadth=breadth
+    )
+    share = -(-len(rows) // (cores * breadth)) * breadth
+    parts = torch.split(rows, max(1, share))
+    return torch.cat(_on_cores(search, parts)).clamp_(max=number - 1)
+
+
+def _on_cores(
+    search: Callable[[Tensor], Tensor], parts: Sequence[Tensor]
+) -> list[Tensor]:
+    """Search each part on a core of its own.
+
+    Were each product shared out among cores, they would meet hundreds of times, and
+    wait each time for one that another process has taken.
+    """
+    if len(parts) == 1:
+        return [search(parts[0])]
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(
+            len(parts), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            return list(pool.map(search, parts))
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.no_grad()
+def _search(
+    rows: Tensor, *, centre: Tensor, table: Tensor, length: int, breadth: int
+) -> Tensor:
+    """Search rows (n, d) in tiles of `length` codes and `breadth` rows.
+
+    Args:
+        rows: (n, d).
+        centre: (d,).
+        table: Minus the codes, and their offsets as the last channel, (k, d + 1).
+        length: A divisor of k.
+        breadth: Any number.
+
+    Returns:
+        Tokens, int64, (n,).
+    """
+    part = table.new_ones(breadth, table.shape[1])
+    scores = table.new_empty(length, breadth)
     groups = rearrange(scores, '(group code) row -> group code row', code=GROUP)
-    each = torch.arange(breadth, device=codes.device)
-    tokens = torch.empty(len(rows), dtype=torch.int64, device=codes.device)
-    for of_rows, found in zip(
-        torch.split(rows, breadth), torch.split(tokens, breadth), strict=True
-    ):
-        torch.sub(of_rows, centre, out=part[: len(of_rows), :dim])
+    each = torch.arange(breadth, device=table.device)
+    tokens = []
+    for of_rows in torch.split(rows, breadth):
+        torch.sub(of_rows, centre, out=part[: len(of_rows), :-1])
         best = []
         for tile in torch.split(table, length):
             torch.mm(tile, part.T, out=scores)
             lowest, group = groups.amin(1).min(0)
             code = groups[group, :, each].min(-1).indices
             best.append((lowest, group * GROUP + code))
-        found.copy_(_first(best, length)[: len(found)])
-    return tokens.clamp_(max=number - 1)
+        tokens.append(_first(best, length)[: len(of_rows)])
+    return torch.cat(tokens)
 
 
 @functools.cache
