@@ -3,8 +3,9 @@
 import functools
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Literal
 
@@ -58,7 +59,7 @@ def nearest_code(
             f'{tuple(rows.shape)} and {tuple(codebook.shape)}'
         )
     dtype = torch.promote_types(rows.dtype, codebook.dtype)
-    with full_precision(rows):
+    with full_precision(rows), _one_core_each(rows.device) as cores:
         codes = codebook.to(torch.promote_types(dtype, torch.float32))
         centre, offset = codes.new_zeros(codes.shape[1]), codes.new_zeros(len(codes))
         if distance == 'cosine':
@@ -76,12 +77,20 @@ def nearest_code(
             from vq.models.quantizers.search_triton import fused_search
 
             return fused_search(rows, centre, codes, offset)
-        return tiled_search(rows, centre, codes, offset, budget_bytes=budget_bytes)
+        return tiled_search(
+            rows, centre, codes, offset, budget_bytes=budget_bytes, cores=cores
+        )
 
 
 @torch.no_grad()
 def tiled_search(
-    rows: Tensor, centre: Tensor, codes: Tensor, offset: Tensor, *, budget_bytes: int
+    rows: Tensor,
+    centre: Tensor,
+    codes: Tensor,
+    offset: Tensor,
+    *,
+    budget_bytes: int,
+    cores: int = 1,
 ) -> Tensor:
     """Return the code of the lowest score, offset - (row - centre) . code, of each row.
 
@@ -95,15 +104,14 @@ def tiled_search(
         codes: (k, d).
         offset: (k,).
         budget_bytes: See `nearest_code`.
+        cores: How many there are to share out large work among.
 
     Returns:
         Tokens, int64, (n,).
     """
     (number, dim), element = codes.shape, codes.element_size()
-    cores = 1
+    cores = max(1, min(cores, len(rows) * number // SCORES_OF_A_CORE))
     if codes.device.type == 'cpu':
-        worth = len(rows) * number // SCORES_OF_A_CORE
-        cores = max(1, min(torch.get_num_threads(), worth))
         budget_bytes = min(CACHE_BYTES, budget_bytes // cores)
     # The more channels, the more rows it takes until a product is fast.
     breadth = _even(max(ROWS, dim), len(rows), ROWS)
@@ -123,24 +131,34 @@ def tiled_search(
     return torch.cat(_on_cores(search, parts)).clamp_(max=number - 1)
 
 
-def _on_cores(
-    search: Callable[[Tensor], Tensor], parts: Sequence[Tensor]
-) -> list[Tensor]:
-    """Search each part on a core of its own.
+@contextmanager
+def _one_core_each(device: torch.device) -> Iterator[int]:
+    """Keep each operator on one core of the CPU, and yield how many it could have had.
 
     Were each product shared out among cores, they would meet hundreds of times, and
     wait each time for one that another process has taken.
     """
-    if len(parts) == 1:
-        return [search(parts[0])]
     threads = torch.get_num_threads()
+    if device.type != 'cpu' or threads == 1:
+        yield 1
+        return
+    torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(
-            len(parts), initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
-            return list(pool.map(search, parts))
+        yield threads
     finally:
         torch.set_num_threads(threads)
+
+
+def _on_cores(
+    search: Callable[[Tensor], Tensor], parts: Sequence[Tensor]
+) -> list[Tensor]:
+    """Search each part in a thread of its own."""
+    if len(parts) == 1:
+        return [search(parts[0])]
+    with ThreadPoolExecutor(
+        len(parts), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        return list(pool.map(search, parts))
 
 
 @torch.no_grad()
