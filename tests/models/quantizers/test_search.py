@@ -205,3 +205,16 @@ def test_a_gpu_finds_what_the_cpu_finds(distance):
     expected = nearest_code(rows.double(), codebook.double(), distance=distance)
     tokens = nearest_code(rows.cuda(), codebook.cuda(), distance=distance).cpu()
     assert (tokens == expected).float().mean() > 0.999  # but for rounding
+
+
+@pytest.mark.parametrize('dim', [8, 80])
+@pytest.mark.parametrize('threads', [2, 3])
+def test_threads_change_no_token_and_keep_their_number(threads, dim):
+    rows, codebook = torch.randn(600, dim), torch.randn(3000, dim)
+    expected = nearest_code(rows, codebook)
+    torch.set_num_threads(threads)
+    assert torch.equal(nearest_code(rows, codebook), expected)
+    assert torch.get_num_threads() == threads
+    with pytest.raises(ValueError, match="'manhattan'"):
+        nearest_code(rows, codebook, distance='manhattan')
+    assert torch.get_num_threads() == threads

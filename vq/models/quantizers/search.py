@@ -3,8 +3,7 @@
 import functools
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Literal
@@ -20,9 +19,10 @@ Distance = Literal['l2', 'cosine', 'inner']
 DISTANCES = ('l2', 'cosine', 'inner')
 BUDGET_BYTES = 256 * 2**20  # of the distance matrix
 CACHE_BYTES = 2**20  # of scores that a core reads back from its own cache
+SHARED_BYTES = 2**22  # of scores for each of several cores, which meet less often then
+FEW_CORES, FEW_CHANNELS = 2, 64  # with no more of both, each operator has one core
 GROUP = 64  # codes whose lowest score is looked for first
 ROWS = 32  # of a tile at least: fewer make slow products
-SCORES_OF_A_CORE = 2**21  # a millisecond's work: less is not worth a thread
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -59,7 +59,7 @@ def nearest_code(
             f'{tuple(rows.shape)} and {tuple(codebook.shape)}'
         )
     dtype = torch.promote_types(rows.dtype, codebook.dtype)
-    with full_precision(rows), _one_core_each(rows.device) as cores:
+    with full_precision(rows), _cores(rows) as cores:
         codes = codebook.to(torch.promote_types(dtype, torch.float32))
         centre, offset = codes.new_zeros(codes.shape[1]), codes.new_zeros(len(codes))
         if distance == 'cosine':
@@ -104,86 +104,32 @@ def tiled_search(
         codes: (k, d).
         offset: (k,).
         budget_bytes: See `nearest_code`.
-        cores: How many there are to share out large work among.
+        cores: Of the CPU, that share an operator.
 
     Returns:
         Tokens, int64, (n,).
     """
     (number, dim), element = codes.shape, codes.element_size()
-    cores = max(1, min(cores, len(rows) * number // SCORES_OF_A_CORE))
     if codes.device.type == 'cpu':
-        budget_bytes = min(CACHE_BYTES, budget_bytes // cores)
+        size = CACHE_BYTES if cores == 1 else SHARED_BYTES * cores
+        budget_bytes = min(size, budget_bytes)
     # The more channels, the more rows it takes until a product is fast.
     breadth = _even(max(ROWS, dim), len(rows), ROWS)
     length = _even(budget_bytes // (element * breadth), number, GROUP)
-    breadth = _even(budget_bytes // (element * length), -(-len(rows) // cores), ROWS)
+    breadth = _even(budget_bytes // (element * length), len(rows), ROWS)
     # The offset is one more channel, where rows have a 1. Copies of the last code fill
     # the last tile: they lose each tie.
     table = codes.new_empty(-(-number // length) * length, dim + 1)
     torch.neg(codes, out=table[:number, :dim])
     table[:number, dim] = offset
     table[number:] = table[number - 1]
-    search = functools.partial(
-        _search, centre=centre, table=table, length=length, breadth=breadth
-    )
-    share = -(-len(rows) // (cores * breadth)) * breadth
-    parts = torch.split(rows, max(1, share))
-    return torch.cat(_on_cores(search, parts)).clamp_(max=number - 1)
-
-
-@contextmanager
-def _one_core_each(device: torch.device) -> Iterator[int]:
-    """Keep each operator on one core of the CPU, and yield how many it could have had.
-
-    Were each product shared out among cores, they would meet hundreds of times, and
-    wait each time for one that another process has taken.
-    """
-    threads = torch.get_num_threads()
-    if device.type != 'cpu' or threads == 1:
-        yield 1
-        return
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _on_cores(
-    search: Callable[[Tensor], Tensor], parts: Sequence[Tensor]
-) -> list[Tensor]:
-    """Search each part in a thread of its own."""
-    if len(parts) == 1:
-        return [search(parts[0])]
-    with ThreadPoolExecutor(
-        len(parts), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        return list(pool.map(search, parts))
-
-
-@torch.no_grad()
-def _search(
-    rows: Tensor, *, centre: Tensor, table: Tensor, length: int, breadth: int
-) -> Tensor:
-    """Search rows (n, d) in tiles of `length` codes and `breadth` rows.
-
-    Args:
-        rows: (n, d).
-        centre: (d,).
-        table: Minus the codes, and their offsets as the last channel, (k, d + 1).
-        length: A divisor of k.
-        breadth: Any number.
-
-    Returns:
-        Tokens, int64, (n,).
-    """
-    part = table.new_ones(breadth, table.shape[1])
-    scores = table.new_empty(length, breadth)
+    part = codes.new_ones(breadth, dim + 1)
+    scores = codes.new_empty(length, breadth)
     groups = rearrange(scores, '(group code) row -> group code row', code=GROUP)
-    each = torch.arange(breadth, device=table.device)
+    each = torch.arange(breadth, device=codes.device)
     tokens = []
     for of_rows in torch.split(rows, breadth):
-        torch.sub(of_rows, centre, out=part[: len(of_rows), :-1])
+        torch.sub(of_rows, centre, out=part[: len(of_rows), :dim])
         best = []
         for tile in torch.split(table, length):
             torch.mm(tile, part.T, out=scores)
@@ -191,7 +137,27 @@ def _search(
             code = groups[group, :, each].min(-1).indices
             best.append((lowest, group * GROUP + code))
         tokens.append(_first(best, length)[: len(of_rows)])
-    return torch.cat(tokens)
+    return torch.cat(tokens).clamp_(max=number - 1)
+
+
+@contextmanager
+def _cores(rows: Tensor) -> Iterator[int]:
+    """Yield how many cores share an operator: of few cores one, for few channels.
+
+    Cores that share an operator wait for each other at its end, and all for one that
+    another process has taken. A search has hundreds of operators: on two cores, with
+    short products, what can be won is less than what can be lost.
+    """
+    threads = torch.get_num_threads()
+    few = 1 < threads <= FEW_CORES and rows.shape[1] <= FEW_CHANNELS
+    if rows.device.type != 'cpu' or not few:
+        yield threads
+        return
+    torch.set_num_threads(1)
+    try:
+        yield 1
+    finally:
+        torch.set_num_threads(threads)
 
 
 @functools.cache
