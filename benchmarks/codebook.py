@@ -169,15 +169,19 @@ def draw(results: Sequence[Result], path: Path) -> None:
     pyplot.close(figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--sizes', type=int, nargs='+', default=SIZES, choices=SIZES)
     parser.add_argument('--families', nargs='+', default=list(CASES), choices=CASES)
-    parser.add_argument('--iters', type=int, default=1000)
+    parser.add_argument('--iters', type=int, default=700)
     parser.add_argument('--jobs', type=int, default=1, help='cases at a time')
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def main() -> None:
+    args = parser().parse_args()
     if not (ROOT / 'data/photos/train').is_dir():
         raise SystemExit(
             'there are no photographs: python tools/prepare_data.py photos'

@@ -64,7 +64,6 @@ CASES = {
     'Gumbel-VQ': Case('gumbel/1024_photos'),
     'CVQ, nearest': Case('cvqvae/1024_photos'),
     'CVQ, random': Case('cvqvae/1024_photos', table(anchor='random')),
-    'CVQ, probabilistic': Case('cvqvae/1024_photos', table(anchor='probabilistic')),
     'FSQ': Case(
         'fsq/1000_photos',
         {1024: dict(levels=(8, 5, 5, 5)), 8192: dict(levels=(8, 8, 5, 5, 5))},

@@ -4,8 +4,10 @@ import argparse
 import importlib.util
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -72,7 +74,9 @@ def check_tool(path: Path, words: list[str]) -> None:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert path.is_file() and spec is not None and spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    # As Python does: a program imports its neighbours.
+    with patch.object(sys, 'path', [str(path.parent), *sys.path]):
+        spec.loader.exec_module(tool)
     if hasattr(tool, 'parser'):
         tool.parser().parse_args(words)
 

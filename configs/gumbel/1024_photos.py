@@ -10,4 +10,4 @@ model = dict(
     ),
     pre_decode=dict(in_dim=32),
 )
-train_callbacks = dict(temperature=dict(iters='{{$iters:2000}}'))
+train_callbacks = dict(temperature=dict(iters='{{$iters:1000}}'))

@@ -1,14 +1,18 @@
-"""2,000 iterations of 64 crops of 32 px: two minutes on two CPU cores."""
+"""1,000 iterations of 64 crops of 32 px: some three minutes on two CPU cores."""
 
 _base_ = ['./demo.py']
 
 _crop = [dict(type='RandomCrop', size=32), dict(type='RandomHorizontalFlip')]
 
-iters = '{{$iters:2000}}'
+iters = '{{$iters:1000}}'
+strategy = dict(channels_last=True)
 train_dataset = dict(transforms=_crop)
 train_dataloader = dict(batch_size=64)
-optimizers = dict(generator=dict(betas=(0.9, 0.99)), discriminator=None)
-schedulers = dict(generator=dict(T_max='{{$iters:2000}}'), discriminator=None)
+optimizers = dict(generator=dict(lr=1e-3, betas=(0.9, 0.99)), discriminator=None)
+schedulers = dict(generator=dict(T_max='{{$iters:1000}}'), discriminator=None)
 train_callbacks = dict(
-    discriminator=None, images=dict(interval=1000), checkpoint=dict(interval=1000)
+    codebook=dict(interval=100, picture_every=5),
+    discriminator=None,
+    images=dict(interval=500),
+    checkpoint=dict(interval=500),
 )
