@@ -165,18 +165,17 @@ torch.manual_seed(0)
 for n, k, d in ((1, 1, 1), (5, 3, 2), (64, 64, 32), (70, 201, 33), (130, 500, 8)):
     for copies in (1, 2):
         rows = torch.randn(n, d, device=device)
-        codes = torch.randn(k, d, device=device).repeat(copies, 1)
+        table = torch.randn(k, d + 1, device=device).repeat(copies, 1)
         centre = torch.randn(d, device=device)
-        offset = codes.square().sum(-1) / 2
         rows[n // 2, 0] = float('nan') if n > 64 else 0
         for each in (rows, rows.bfloat16()):
-            fused = fused_search(each, centre, codes, offset)
-            plain = tiled_search(each, centre, codes, offset, budget_bytes=2**20)
+            fused = fused_search(each, centre, table)
+            plain = tiled_search(each, centre, table, budget_bytes=2**20)
             finite = each.isfinite().all(-1)
             assert fused.dtype == plain.dtype and fused.shape == plain.shape
             assert torch.equal(fused[finite], plain[finite]), (n, k, d, copies)
             assert 0 <= fused.min() and fused.max() < k * copies
-assert fused_search(rows[:0], centre, codes, offset).shape == (0,)
+assert fused_search(rows[:0], centre, table).shape == (0,)
 """
 
 

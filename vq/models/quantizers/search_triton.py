@@ -13,7 +13,7 @@ PROGRAMS = 512  # so many keep a large GPU busy
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _kernel(  # type: ignore[no-untyped-def]
-    rows, centre, codes, offset, lowest, tokens, n, k, d, share,
+    rows, centre, table, lowest, tokens, n, k, d, share,
     ROWS: tl.constexpr, CODES: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """Find the best of `share` codes for each of ROWS rows."""
@@ -34,13 +34,14 @@ def _kernel(  # type: ignore[no-untyped-def]
             ).to(tl.float32)
             x -= tl.load(centre + channel, mask=inside, other=0.0)[None]
             e = tl.load(
-                codes + code.to(tl.int64)[None] * d + channel[:, None],
+                table + code.to(tl.int64)[None] * (d + 1) + channel[:, None],
                 mask=(code < k)[None] & inside[:, None],
                 other=0.0,
             )
             product = tl.dot(x, e, product, input_precision='ieee')
-        bias = tl.load(offset + code, mask=code < k, other=float('inf'))
-        score = bias[None] - product
+        offset = table + code.to(tl.int64) * (d + 1) + d
+        offset = tl.load(offset, mask=code < k, other=float('inf'))
+        score = product + offset[None]
         # What is no number is never the lowest, beyond the last code neither.
         score = tl.where(score == score, score, float('inf'))
         found, at = tl.min(score, 1, return_indices=True)
@@ -52,7 +53,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     tl.store(tokens + place, token, mask=row < n)
 
 
-def fused_search(rows: Tensor, centre: Tensor, codes: Tensor, offset: Tensor) -> Tensor:
+def fused_search(rows: Tensor, centre: Tensor, table: Tensor) -> Tensor:
     """Return what `tiled_search` returns, at once.
 
     Each program walks through the codes with the lowest score so far in hand. Few rows
@@ -60,35 +61,32 @@ def fused_search(rows: Tensor, centre: Tensor, codes: Tensor, offset: Tensor) ->
 
     Args:
         rows: (n, d), of any floating-point type.
-        centre: (d,), float32, like all others.
-        codes: (k, d).
-        offset: (k,).
+        centre: (d,), float32.
+        table: (k, d + 1), float32.
 
     Returns:
         Tokens, int64, (n,).
     """
-    (number, dim), blocks = codes.shape, triton.cdiv(len(rows), ROWS)
+    (number, width), blocks = table.shape, triton.cdiv(len(rows), ROWS)
     if not blocks:
         return torch.empty(0, dtype=torch.int64, device=rows.device)
     parts = max(1, min(PROGRAMS // blocks, triton.cdiv(number, CODES)))
     share = triton.cdiv(number, parts * CODES) * CODES
     parts = triton.cdiv(number, share)
-    rows = rows.contiguous()
-    lowest = codes.new_empty(parts, len(rows))
+    lowest = table.new_empty(parts, len(rows))
     tokens = torch.empty_like(lowest, dtype=torch.int32)
     _kernel[blocks, parts](
-        rows,
+        rows.contiguous(),
         centre,
-        codes.contiguous(),
-        offset,
+        table,
         lowest,
         tokens,
         len(rows),
         number,
-        dim,
+        width - 1,
         share,
         ROWS=ROWS,
         CODES=CODES,
         CHANNELS=CHANNELS,
     )
-    return tokens.gather(0, lowest.argmin(0)[None])[0].long()
+    return tokens.gather(0, lowest.argmin(0, keepdim=True))[0].long()
