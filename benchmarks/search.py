@@ -18,7 +18,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -54,7 +54,7 @@ class Case:
 class Result:
     """What was measured of one way: each turn's seconds, and the peak in bytes."""
 
-    seconds: list[float] = field(default_factory=list)
+    seconds: list[float]
     peak: int = 0
 
 
@@ -167,10 +167,7 @@ class Worker:
             answer: tuple[float, int] | float | str = self.connection.recv()
         except EOFError:
             self.process.join()
-            answer = (
-                f'the process died with code {self.process.exitcode}; -9 is often a '
-                'lack of memory: try a smaller --memory'
-            )
+            answer = f'died with code {self.process.exitcode}; try a smaller --memory'
         if isinstance(answer, str):
             raise SystemExit(f'{self.name}: {answer}')
         return answer
@@ -214,11 +211,10 @@ def line(case: Case, results: Mapping[str, Result], reasons: Mapping[str, str]) 
     cells.append(f'{1000 * statistics.median(own.seconds):,.1f}')
     cells.append(f'{own.peak / MIB:,.0f}')
     for name in list(WAYS)[1:]:
-        if reasons[name]:
-            cells += [reasons[name], '']
-        else:
+        cells += [reasons[name], '']
+        if name in results:
             memory = results[name].peak / max(own.peak, MIB)
-            cells += [f'{ratio(results[name], own):.1f}', f'{memory:,.0f}']
+            cells[-2:] = f'{ratio(results[name], own):.1f}', f'{memory:,.0f}'
     return f'| {" | ".join(cells)} |'
 
 
@@ -240,16 +236,16 @@ def run(flags: argparse.Namespace) -> Iterator[tuple[Case, dict[str, Result], st
     sizes = QUICK if flags.quick else (flags.latents, flags.codes, flags.dims)
     cases = list(itertools.starmap(Case, itertools.product(*sizes)))
     # Products and passes over the matrix, of about the same time at 64 channels.
-    shares = [case.matrix * (64 + case.dim) for case in cases]
+    efforts = [case.matrix * (64 + case.dim) for case in cases]
     start = time.perf_counter()
     for index, case in enumerate(cases):
         reasons = {name: left_out(name, case, flags.memory) for name in WAYS}
         names = [name for name, reason in reasons.items() if not reason]
         results = measure(case, names, flags.device, flags.threads, flags.seconds)
-        passed = time.perf_counter() - start
-        rest = passed * sum(shares[index + 1 :]) / sum(shares[: index + 1])
         # A case takes --seconds if it can; the largest take what they take.
-        left = max(flags.seconds * (len(cases) - index - 1), min(rest, 600))
+        pace = statistics.median(results['ours'].seconds) / efforts[index]
+        left = sum(max(flags.seconds, pace * each) for each in efforts[index + 1 :])
+        passed = time.perf_counter() - start
         say(f'{index + 1}/{len(cases)} {case}: {passed:.0f} s, about {left:.0f} left')
         yield case, results, line(case, results, reasons)
 
