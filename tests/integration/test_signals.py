@@ -67,7 +67,13 @@ def test_a_waiting_validation_ends_at_once(tmp_path: Path) -> None:
     command = [sys.executable, '-m', 'vq.val', 'run', str(CONFIG), '--watch']
     env = dict(os.environ, VQ_ROOT=str(tmp_path), PYTHONPATH=str(REPO))
     with subprocess.Popen(
-        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell starts background jobs, and so this test, perhaps, with it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         lines = []
