@@ -43,7 +43,7 @@ demo: $(INSTALLED)  ## train a small tokenizer on DATA and show what it learnt
 	$(BIN)/python tools/demo.py $(DATA) $(ARGS)
 
 test: $(INSTALLED)  ## the tests; those that need a GPU are skipped without one
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 $(ARGS)
 
 lint: $(INSTALLED)-lint  ## style, spelling, layers
 	$(BIN)/ruff check .
