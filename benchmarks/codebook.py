@@ -12,6 +12,7 @@ where it stood. The table and the picture lie in work_dirs/benchmarks/codebook/.
 import argparse
 import json
 import pprint
+import statistics
 import subprocess
 import sys
 import time
@@ -58,10 +59,10 @@ def write_config(folder: Path, family: str, size: int, iters: int) -> Path:
 
 
 def run(log: Path, *words: str) -> str:
-    """Run a command of vq, its output into `log`; return the last line of stdout."""
+    """Run a module or program, its output into `log`; return stdout's last line."""
     with open(log, 'a', encoding='utf-8') as file:
         done = subprocess.run(
-            [sys.executable, '-m', *words],
+            [sys.executable, *(['-m'] if words[0].startswith('vq.') else []), *words],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=file,
@@ -90,8 +91,6 @@ def measure(folder: Path, family: str, size: int, iters: int) -> Result:
     seen = json.loads(
         run(log, 'vq.test', f'{run_name}_seen', str(config), *load, *on_train)
     )
-    speeds = (ROOT / 'work_dirs' / run_name / 'speed.jsonl').read_text().splitlines()
-    rates = sorted(json.loads(line)['images_per_second'] for line in speeds)
     result = dict(
         family=family,
         size=size,
@@ -99,19 +98,49 @@ def measure(folder: Path, family: str, size: int, iters: int) -> Result:
         usage=seen['codebook/usage'],
         perplexity=seen['codebook/perplexity'],
         psnr=held_out['psnr'],
-        images_per_second=rates[len(rates) // 2],
+        seconds=iters * float(run(log, __file__, '--time', str(config))),
     )
     known.write_text(json.dumps(result))
     return result
 
 
-def table(results: Sequence[Result], images: int) -> str:
-    """Return the results as a table in Markdown.
+def seconds_an_iteration(config: str, iterations: int = 12) -> float:
+    """Return the processor time of a training iteration, on one thread.
 
-    Args:
-        results: Of `measure`.
-        images: How many images a run has trained on.
+    Unlike the time by the clock it is the same on a busy machine.
     """
+    import torch
+
+    from vq.config import load
+    from vq.datasets.loader import train_loader
+    from vq.registry import DATASETS, MODELS
+
+    torch.set_num_threads(1)
+    trainer = load(config).trainer
+    model = MODELS.build(trainer.model).to(memory_format=torch.channels_last)
+    dataset = DATASETS.build(trainer.dataset)
+    loader = train_loader(
+        dataset,
+        batch_size=trainer.dataloader.batch_size,
+        num_workers=0,
+        seed=0,
+        start=0,
+    )
+    batch = next(iter(loader))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    times = []
+    for _ in range(iterations):
+        start = time.process_time()
+        loss = model.generator_loss(batch)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        times.append(time.process_time() - start)
+    return statistics.median(times[2:])
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the results of `measure` as a table in Markdown."""
     sizes = sorted({result['size'] for result in results})
     by = {(result['family'], result['size']): result for result in results}
     head = ['family']
@@ -122,17 +151,17 @@ def table(results: Sequence[Result], images: int) -> str:
         cells = [family]
         for size in sizes:
             result = by.get((family, size))
-            cells += ['', '', '', ''] if result is None else _cells(result, images)
+            cells += ['', '', '', ''] if result is None else _cells(result)
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
 
 
-def _cells(result: Mapping[str, Any], images: int) -> list[str]:
+def _cells(result: Mapping[str, Any]) -> list[str]:
     return [
         f'{result["usage"]:.1%}',
         f'{result["perplexity"]:,.0f}',
         f'{result["psnr"]:.2f}',
-        f'{images / result["images_per_second"]:.0f}',
+        f'{result["seconds"]:.0f}',
     ]
 
 
@@ -177,11 +206,15 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--families', nargs='+', default=list(CASES), choices=CASES)
     parser.add_argument('--iters', type=int, default=700)
     parser.add_argument('--jobs', type=int, default=1, help='cases at a time')
+    parser.add_argument('--time', metavar='CONFIG', help='only time one experiment')
     return parser
 
 
 def main() -> None:
     args = parser().parse_args()
+    if args.time:
+        print(seconds_an_iteration(args.time))
+        return
     if not (ROOT / 'data/photos/train').is_dir():
         raise SystemExit(
             'there are no photographs: python tools/prepare_data.py photos'
@@ -203,7 +236,7 @@ def main() -> None:
                 f'PSNR {result["psnr"]:.2f} dB',
                 flush=True,
             )
-    text = table(results, args.iters * 64)
+    text = table(results)
     (folder / 'table.md').write_text(text + '\n')
     draw(results, folder / 'usage.png')
     print(f'\n{text}\n\n{folder / "table.md"}\n{folder / "usage.png"}')

@@ -43,12 +43,12 @@ def test_the_table_has_a_row_a_family_and_its_seconds(codebook: ModuleType) -> N
             usage=0.5,
             perplexity=1234.4,
             psnr=20.125,
-            images_per_second=64.0,
+            seconds=100.0,
         )
         for size in codebook.SIZES
         for family in ('VQ', 'FSQ')
     ]
-    rows = codebook.table(results[:3], images=6400).splitlines()
+    rows = codebook.table(results[:3]).splitlines()
     assert (
         rows[2] == '| VQ | 50.0% | 1,234 | 20.12 | 100 | 50.0% | 1,234 | 20.12 | 100 |'
     )
