@@ -18,6 +18,8 @@ from vq.distributed import process_group
 # a tenth of a second, and in a clean process, as a spawned one would.
 PRELOAD = ['torch', 'torch.distributed', 'torchvision', 'einops', 'mmengine.registry']
 
+GRACE = 2.0  # seconds that other ranks have to tell of the same trouble
+
 
 def run_ranks(
     function: Callable[..., Any], world_size: int, *args: Any, timeout: float = 120
@@ -63,20 +65,24 @@ def run_ranks(
 
 def _collect(receivers: list[Connection], deadline: float) -> list[Any]:
     results: dict[int, Any] = {}
+    errors: list[str] = []
     while len(results) < len(receivers):
         waiting = {r: rank for rank, r in enumerate(receivers) if rank not in results}
-        ready = wait(list(waiting), max(0, deadline - time.monotonic()))
-        if not ready:
+        # After an error all who have something to say are heard: one rank's error is
+        # often another's broken pipe, and a killed rank's own silence comes later.
+        patience = GRACE if errors else max(0, deadline - time.monotonic())
+        ready = wait(list(waiting), patience)
+        if not ready and not errors:
             raise TimeoutError(f'ranks {list(waiting.values())} are not done in time')
-        errors = []
+        if not ready:
+            break
         for receiver in ready:
             rank = waiting[receiver]
             error, results[rank] = _receive(receiver)
             if error is not None:
                 errors.append(f'rank {rank} {error}')
-        # All that are here, since one rank's error is often another's broken pipe.
-        if errors:
-            raise RuntimeError('\n'.join(errors))
+    if errors:
+        raise RuntimeError('\n'.join(errors))
     return [results[rank] for rank in range(len(receivers))]
 
 
