@@ -51,6 +51,20 @@ def _add_load_model_from(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of whatever compares with cached statistics."""
+    parser.add_argument(
+        '--skip-missing',
+        action='store_true',
+        help='leave out metrics whose weights or statistics are missing',
+    )
+    parser.add_argument(
+        '--allow-mismatch',
+        action='store_true',
+        help='compare with statistics made in another way; the record then says so',
+    )
+
+
 def _add_validation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--visual',
@@ -59,6 +73,7 @@ def _add_validation(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--tokenize', action='store_true', help='save tokens too')
     parser.add_argument('--ema', action='store_true', help='use the averaged weights')
+    add_comparison(parser)
 
 
 def train_parser() -> argparse.ArgumentParser:

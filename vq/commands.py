@@ -113,15 +113,16 @@ def add_callbacks(config: Config, callbacks: Sequence[Mapping[str, Any]]) -> Non
 
 
 def add_validation(config: Config, args: argparse.Namespace) -> None:
-    """Carry out the flags `--visual`, `--tokenize` and `--ema`."""
+    """Carry out the flags of `vq.val` and `vq.test`."""
     callbacks: list[dict[str, Any]] = []
     if args.visual:
         callbacks.append(dict(type='VisualCallback', pattern=args.visual))
     if args.tokenize:
         callbacks.append(dict(type='TokenCallback'))
     add_callbacks(config, callbacks)
-    if args.ema:
-        apply_overrides(config, {'.validator.ema': True})
+    for flag in ('ema', 'skip_missing', 'allow_mismatch'):
+        if getattr(args, flag):
+            apply_overrides(config, {f'.validator.{flag}': True})
     check(config)
 
 

@@ -19,7 +19,11 @@ def run(args: argparse.Namespace) -> None:
     commands.load_weights(validator, files)
     metrics = validator.run()
     if distributed.is_main():
-        record = dict(weights=[str(file) for file in files], **metrics)
+        record = dict(
+            weights=[str(file) for file in files],
+            **metrics,
+            protocols=validator.protocols(),
+        )
         logs.append_json(validator.work_dir / 'metrics.jsonl', record)
         print(json.dumps(metrics))
 

@@ -1,6 +1,7 @@
 """Codebook metrics equal numpy's, over any batches and ranks."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,19 +141,16 @@ def test_a_joint_code_is_counted_up_to_a_limit(
     assert list(metric.compute()) == names
 
 
-class Model(torch.nn.Module):
-    """Has as much of a tokenizer as a metric asks for."""
-
-    def __init__(self, *token_sizes: int) -> None:
-        super().__init__()
-        self.tokenizer = SimpleNamespace(
-            quantizer=SimpleNamespace(token_sizes=token_sizes)
-        )
+def runner_of(*token_sizes: int) -> Any:
+    """Return as much of a runner as the metric asks for."""
+    quantizer = SimpleNamespace(token_sizes=token_sizes)
+    tokenizer = SimpleNamespace(quantizer=quantizer)
+    return SimpleNamespace(model=SimpleNamespace(tokenizer=tokenizer))
 
 
 def test_what_cannot_be_counted_is_said(log: Records) -> None:
     metric = CodebookMetric()
-    metric.prepare(Model(2**36))
+    metric.prepare(runner_of(2**36))
     (warning,) = log.warnings
     assert warning.startswith('usage, perplexity and entropy are left out: 68719476736')
     update(metric, torch.full((1, 2, 2), 2**35))
@@ -161,7 +159,7 @@ def test_what_cannot_be_counted_is_said(log: Records) -> None:
 
 def test_the_model_tells_its_vocabularies(log: Records) -> None:
     metric = CodebookMetric()
-    metric.prepare(Model(*SIZES))
+    metric.prepare(runner_of(*SIZES))
     update(metric, sub_tokens())
     assert metric.compute() == pytest.approx(expected_of_groups(), abs=1e-12)
     assert log.texts() == []

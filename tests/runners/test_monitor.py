@@ -72,10 +72,17 @@ def test_results_equal_each_checkpoint_validated_alone(
 
 def test_metrics_are_written_as_json_and_for_tensorboard(run: Path) -> None:
     before = listing(run)
+    protocols = tiny_validator(run / 'alone', SMALL).protocols()
+    assert protocols['psnr'] == {'pixels': 'uint8 / 255'}
     results = monitor(run).run()
     lines = (run / 'val' / 'metrics.jsonl').read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
-        dict(checkpoint=name, iteration=int(name[5:]), psnr=results[name]['psnr'])
+        dict(
+            checkpoint=name,
+            iteration=int(name[5:]),
+            psnr=results[name]['psnr'],
+            protocols=protocols,
+        )
         for name in ('iter_2', 'iter_4')
     ]
     found: list[tuple[int, float]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -52,6 +52,10 @@ class Callback:
 
     def after_val(self, runner: Runner, metrics: Mapping[str, float]) -> None:
         """Act when the data set has been walked; `metrics` are over all ranks."""
+
+    def done(self) -> Collection[int] | None:
+        """Return the blocks that an earlier run has finished; None: it keeps none."""
+        return None
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resume needs: plain tensors, numbers and containers."""

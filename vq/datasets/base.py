@@ -68,6 +68,15 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
     description: str = ''
     """Which pictures these are, in a few words or as a path; for token stores."""
 
+    @property
+    def name(self) -> str:
+        """Which data set this is, wherever it lies; for the stamps of metrics."""
+        return type(self).__name__.removesuffix('Dataset')
+
+    def canonical_id(self, index: int) -> str:
+        """Return the name of picture `index`, whatever the layout of the files."""
+        return self.id(index)
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of pictures."""

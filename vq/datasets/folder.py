@@ -98,6 +98,11 @@ class FolderDataset(ImageDataset):
                     below = f'{prefix}{entry.name}/'
                     yield from self._files(Path(entry), prefix=below, deep=True)
 
+    @property
+    def name(self) -> str:
+        """The last two names of the folder's path: 'photos/val'."""
+        return '/'.join(self.root.parts[-2:])
+
     def __len__(self) -> int:
         return len(self._ids)
 

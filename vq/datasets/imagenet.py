@@ -3,7 +3,7 @@
 import logging
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -66,6 +66,7 @@ class ImageNetDataset(ImageDataset):
             raise ValueError(
                 f'class_order must be one of {CLASS_ORDERS}, got {class_order!r}'
             )
+        self.split = split
         self.description = f'{data_root}/{split}'
         root = paths.resolve(data_root)
         self.root = root / split
@@ -100,6 +101,12 @@ class ImageNetDataset(ImageDataset):
     def id(self, index: int) -> str:
         """Return the path of picture `index` relative to the split's folder."""
         return self._ids[index]
+
+    def canonical_id(self, index: int) -> str:
+        """Return 'n01440764_18', or 'ILSVRC2012_val_00000293', in each layout."""
+        path = PurePosixPath(self._ids[index])
+        bare = path.stem.isdigit() and path.parent.name
+        return f'{path.parent.name}_{path.stem}' if bare else path.stem
 
     def category(self, index: int) -> int:
         """Return the number of the class of picture `index`."""

@@ -29,6 +29,15 @@ class LimitedDataset(ImageDataset):
         self.transforms = self._dataset.transforms
         self.transform_configs = self._dataset.transform_configs
 
+    @property
+    def name(self) -> str:
+        """The inner data set's; the names of the pictures tell that it is a part."""
+        return self._dataset.name
+
+    def canonical_id(self, index: int) -> str:
+        """Return the inner data set's name of picture `index`."""
+        return self._dataset.canonical_id(index)
+
     def __len__(self) -> int:
         return self._length
 

@@ -1,12 +1,17 @@
 """The contract of a metric: reset, update with each batch, compute once."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from vq import distributed
 from vq.types import Batch, Reconstruction
+
+if TYPE_CHECKING:
+    from vq.runners.validator import Validator
 
 
 class Metric(ABC):
@@ -29,8 +34,19 @@ class Metric(ABC):
         """
         return self._device or distributed.device()
 
-    def prepare(self, model: nn.Module) -> None:  # noqa: B027
-        """Learn what is to be known of the model; called once, before all else."""
+    def prepare(self, runner: Validator) -> None:  # noqa: B027
+        """Learn what is to be known of the runner; called once, before all else.
+
+        Raises:
+            FileNotFoundError: A file that it needs is missing; says what makes it.
+        """
+
+    def protocol(self) -> dict[str, Any]:
+        """Return what the number means, plain values for the record.
+
+        Numbers with different protocols are not compared without saying so.
+        """
+        return {}
 
     def reset(self) -> None:
         """Forget everything seen so far."""

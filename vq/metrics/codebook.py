@@ -1,10 +1,13 @@
 """Codebook metrics: how many codes are used, and how evenly."""
 
+from __future__ import annotations
+
 import logging
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from vq import distributed
 from vq.metrics.base import Metric
@@ -17,6 +20,9 @@ from vq.models.quantizers.usage import (
 )
 from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
+
+if TYPE_CHECKING:
+    from vq.runners.validator import Validator
 
 _logger = logging.getLogger(__name__)
 
@@ -61,10 +67,10 @@ class CodebookMetric(Metric):
         self._token_sizes = None if token_sizes is None else tuple(token_sizes)
         self._counts: dict[str, Tensor] | None = None
 
-    def prepare(self, model: nn.Module) -> None:
+    def prepare(self, runner: Validator) -> None:
         """Take the sizes of the model's codebook, unless some were given."""
         if self._token_sizes is None:
-            self._token_sizes = tuple(model.tokenizer.quantizer.token_sizes)  # type: ignore[union-attr, arg-type]
+            self._token_sizes = tuple(runner.model.tokenizer.quantizer.token_sizes)  # type: ignore[union-attr, arg-type]
         for suffix, size in self._sizes().items():
             if size > COUNTABLE:
                 _logger.warning(
@@ -72,6 +78,10 @@ class CodebookMetric(Metric):
                     'too many to count',
                     *(suffix, suffix, suffix, size),
                 )
+
+    def protocol(self) -> dict[str, Any]:
+        """Return the sizes of the codebook and the unit of the entropy."""
+        return dict(token_sizes=list(self.token_sizes), entropy='nats')
 
     @property
     def token_sizes(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ image, in float64; the functions work on any two pictures in [0, 1].
 """
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from einops import reduce
@@ -115,6 +115,10 @@ class ImageMetric(Metric):
         self._total = total if self._total is None else self._total + total
         self._count += len(values)
 
+    def protocol(self) -> dict[str, Any]:
+        """Return what is compared."""
+        return dict(pixels='uint8 / 255')
+
     def _pictures(
         self, batch: Batch, reconstruction: Reconstruction
     ) -> tuple[Tensor, Tensor]:
@@ -178,6 +182,7 @@ class SSIM(ImageMetric):
 
     def __init__(self, *, window: Literal['uniform', 'gaussian'] = 'uniform') -> None:
         super().__init__()
+        self.window = window
         if window == 'uniform':
             self.weights = torch.ones(UNIFORM_SIZE).double() / UNIFORM_SIZE
         elif window == 'gaussian':
@@ -186,6 +191,10 @@ class SSIM(ImageMetric):
             self.weights = weights / weights.sum()
         else:
             raise ValueError(f"window must be 'uniform' or 'gaussian', got {window!r}")
+
+    def protocol(self) -> dict[str, Any]:
+        """Return what is compared, and in which window."""
+        return dict(super().protocol(), window=self.window)
 
     def _per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         return ssim(prediction, target, weights=self.weights)

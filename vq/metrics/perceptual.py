@@ -1,13 +1,20 @@
 """LPIPS as a metric (https://arxiv.org/abs/1801.03924)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vq.images import normalize, to_uint8
 from vq.metrics.image import ImageMetric
 from vq.models.losses import LPIPS
 from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
+
+if TYPE_CHECKING:
+    from vq.runners.validator import Validator
 
 WITHOUT_METRIC = 'or validate without LPIPS: --override .validator.metrics.lpips:None'
 
@@ -30,14 +37,17 @@ class LPIPSMetric(ImageMetric):
         self.quantize = quantize
         self.lpips = LPIPS(way_out=WITHOUT_METRIC)
 
-    def prepare(self, model: nn.Module) -> None:
+    def prepare(self, runner: Validator) -> None:
         """Load the network's weights.
 
         Raises:
             FileNotFoundError: There are none; in a dry run that is only a warning.
         """
-        del model
         self.lpips.load_pretrained()
+
+    def protocol(self) -> dict[str, Any]:
+        """Return the trunk, the version of its heads, and what is compared."""
+        return dict(trunk='vgg16', version='0.1', quantize=self.quantize)
 
     def _pictures(
         self, batch: Batch, reconstruction: Reconstruction

@@ -8,6 +8,7 @@ from vq.models.discriminators import (
     StyleGANDiscriminator,
 )
 from vq.models.encoders import ConvEncoder
+from vq.models.extractors import InceptionExtractor
 from vq.models.losses import (
     AdaptiveWeight,
     HingeLoss,
@@ -20,6 +21,7 @@ from vq.models.losses import (
     SmoothL1Loss,
     VanillaLoss,
 )
+from vq.models.passthrough import PassThrough
 from vq.models.quantizers import (
     BSQuantizer,
     CVQuantizer,
@@ -55,6 +57,7 @@ __all__ = [
     'IBQuantizer',
     'Identity',
     'ImageTokenizer',
+    'InceptionExtractor',
     'L1Loss',
     'LFQuantizer',
     'LPIPSLoss',
@@ -62,6 +65,7 @@ __all__ = [
     'MSELoss',
     'NonSaturatingLoss',
     'NormEMAQuantizer',
+    'PassThrough',
     'PatchDiscriminator',
     'ProductQuantizer',
     'Quantizer',

@@ -13,7 +13,7 @@ from vq import paths
 from vq.pretrained.progress import human
 from vq.pretrained.table import TABLE, Entry, members
 
-__all__ = ['TABLE', 'Entry', 'MissingWeightsError', 'find', 'load']
+__all__ = ['TABLE', 'Entry', 'MissingWeightsError', 'find', 'is_entry', 'load']
 
 
 class MissingWeightsError(FileNotFoundError):
@@ -44,6 +44,11 @@ def find(name: str) -> Path:
         if not path.is_file():
             raise MissingWeightsError(entry, path)
     return path if len(entries) == 1 else path.parent
+
+
+def is_entry(name: str) -> bool:
+    """Tell whether `find` knows this name."""
+    return bool(members(name))
 
 
 def load(name: str) -> Any:

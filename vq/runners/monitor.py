@@ -79,7 +79,12 @@ class Monitor:
 
     def _record(self, folder: Path, metrics: dict[str, float]) -> None:
         iteration = checkpoints.iteration(folder)
-        record = dict(checkpoint=folder.name, iteration=iteration, **metrics)
+        record = dict(
+            checkpoint=folder.name,
+            iteration=iteration,
+            **metrics,
+            protocols=self._validator.protocols(),
+        )
         append_json(self._work_dir / 'val' / 'metrics.jsonl', record)
         visualizer = Visualizer(self._work_dir, [dict(type='TensorboardVisBackend')])
         scalars = {f'val/{key}': value for key, value in metrics.items()}

@@ -1,8 +1,5 @@
 """Tokenizer: walks a data set once and only tokenizes it."""
 
-from collections.abc import Collection
-
-from vq.callbacks.tokens import TokenCallback
 from vq.registry import RUNNERS
 from vq.runners.validator import Validator
 from vq.types import Batch, Quantized
@@ -23,10 +20,3 @@ class Tokenizer(Validator):
         """Return the quantized latents and tokens of a batch."""
         quantized: Quantized = self.model.tokenizer(batch.image)  # type: ignore[operator]
         return quantized
-
-    def done_blocks(self) -> Collection[int]:
-        """Return the blocks whose tokens are all written."""
-        writers = [c for c in self.callbacks if isinstance(c, TokenCallback)]
-        if not writers:
-            return ()
-        return set.intersection(*(writer.done() for writer in writers))

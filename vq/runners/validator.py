@@ -1,8 +1,10 @@
 """Validator: walks a data set once and measures; each image counts exactly once."""
 
+import json
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,11 +12,14 @@ import torch
 from vq import distributed
 from vq.datasets.loader import val_loader
 from vq.metrics.base import Metric
+from vq.metrics.features import FeatureSource
+from vq.metrics.protocol import Protocol, data_protocol
 from vq.registry import METRICS, RUNNERS
 from vq.runners.base import Job, Runner
 from vq.types import Batch, Quantized, Reconstruction
 
 _logger = logging.getLogger(__name__)
+SKIP = '; --skip-missing measures without it'
 
 
 @RUNNERS.register_module()
@@ -33,6 +38,11 @@ class Validator(Runner):
         metrics: Configs of metrics, by the names of their results.
         callbacks: Configs of callbacks.
         ema: Load the averaged weights of checkpoints.
+        generated: The pictures are no known data set's, but samples: their protocol
+            says nothing of a data set.
+        skip_missing: Leave metrics out, with a warning, whose files are missing.
+        allow_mismatch: Compare with statistics that were made in another way; the
+            record then says so.
 
     Attributes:
         measures: Whether metrics are computed; if not, they are not even built, so
@@ -52,6 +62,9 @@ class Validator(Runner):
         metrics: Mapping[str, Mapping[str, Any]] | None = None,
         callbacks: Sequence[Mapping[str, Any]] = (),
         ema: bool = False,
+        generated: bool = False,
+        skip_missing: bool = False,
+        allow_mismatch: bool = False,
     ) -> None:
         super().__init__(
             job=job,
@@ -61,13 +74,41 @@ class Validator(Runner):
             strategy=strategy,
             callbacks=callbacks,
         )
-        chosen = metrics if self.measures and metrics else {}
-        self.metrics: dict[str, Metric] = {
-            name: METRICS.build(cfg) for name, cfg in chosen.items()
-        }
-        for metric in self.metrics.values():
-            metric.prepare(self.model)
         self.ema = ema
+        self.generated = generated
+        self.allow_mismatch = allow_mismatch
+        self._sources: dict[str, FeatureSource] = {}
+        chosen = metrics if self.measures and metrics else {}
+        self.metrics: dict[str, Metric] = {}
+        for name, cfg in chosen.items():
+            metric: Metric = METRICS.build(cfg)
+            try:
+                metric.prepare(self)
+            except FileNotFoundError as error:
+                if not skip_missing:
+                    raise FileNotFoundError(f'metric {name}: {error}{SKIP}') from error
+                _logger.warning('metric %s is left out: %s', name, error)
+                continue
+            self.metrics[name] = metric
+
+    def feature_source(self, extractor: Mapping[str, Any]) -> FeatureSource:
+        """Return the source of an extractor's features, one for equal configs."""
+        key = json.dumps(dict(extractor), sort_keys=True)
+        if key not in self._sources:
+            self._sources[key] = FeatureSource(extractor)
+        return self._sources[key]
+
+    @cached_property
+    def data_protocol(self) -> Protocol:
+        """What the images are, for the stamps of metrics."""
+        if self.generated:
+            return Protocol(number=len(self.dataset))
+        return data_protocol(self.dataset)
+
+    def protocols(self) -> dict[str, dict[str, Any]]:
+        """Return what each number means, by metric, and under `data` the images."""
+        found = {name: metric.protocol() for name, metric in self.metrics.items()}
+        return dict(data=self.data_protocol.to_dict(), **found)
 
     def step(self, batch: Batch) -> Reconstruction | Quantized:
         """Return what metrics and callbacks are given for a batch."""
@@ -75,8 +116,11 @@ class Validator(Runner):
         return output
 
     def done_blocks(self) -> Collection[int]:
-        """Return the blocks of the data set that need not be walked."""
-        return ()
+        """Return the blocks that need not be walked: all that are only written."""
+        done = [blocks for c in self.callbacks if (blocks := c.done()) is not None]
+        if self.measures or not done:
+            return ()
+        return set.intersection(*map(set, done))
 
     def run(self) -> dict[str, float]:
         """Walk the data set; return the metrics, the same on every rank."""

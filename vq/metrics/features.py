@@ -1,0 +1,183 @@
+"""What metrics on features share: one extractor, one pass a batch, one protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from vq import dry_run
+from vq.images import to_uint8
+from vq.metrics.base import Metric
+from vq.metrics.protocol import Protocol
+from vq.metrics.statistics import MissingStatisticsError, Statistics, locate
+from vq.models.extractors import Extractor, Features
+from vq.registry import MODELS
+from vq.types import Batch, Reconstruction
+
+if TYPE_CHECKING:
+    from vq.runners.validator import Validator
+
+_logger = logging.getLogger(__name__)
+
+
+class MismatchError(ValueError):
+    """Two sets of images were not measured in the same way."""
+
+
+class FeatureSource:
+    """An extractor that several metrics ask for the features of one batch.
+
+    Args:
+        extractor: Config of the extractor.
+    """
+
+    def __init__(self, extractor: Mapping[str, Any]) -> None:
+        self.extractor: Extractor = MODELS.build(extractor)
+        self.extractor.load_pretrained()
+        self._seen: Tensor | None = None
+        self._features: Features | None = None
+
+    def features(self, image: Tensor) -> Features:
+        """Return the features of an image in [-1, 1], as it would be saved: rounded.
+
+        The network runs at the first call with a tensor; the next ones get the same.
+        """
+        if self._features is None or self._seen is not image:
+            self._features = self.extractor.to(image.device)(to_uint8(image))
+            self._seen = image
+        return self._features
+
+    def forget(self) -> None:
+        """Let the last batch go."""
+        self._seen = self._features = None
+
+
+class FeatureMetric(Metric):
+    """Something measured on the features of reconstructions or of samples.
+
+    Args:
+        extractor: Config of the extractor; metrics with equal configs share it and its
+            one pass over a batch. None is pytorch-fid's Inception.
+    """
+
+    source: FeatureSource
+
+    def __init__(self, *, extractor: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self._extractor = dict(extractor or dict(type='InceptionExtractor'))
+        self._size: str | None = None
+        self._data = Protocol()
+
+    def prepare(self, runner: Validator) -> None:
+        """Build the extractor, or take the one of another metric.
+
+        Raises:
+            FileNotFoundError: Its weights are missing.
+        """
+        self.source = runner.feature_source(self._extractor)
+        self._data = runner.data_protocol
+
+    def reset(self) -> None:
+        """Forget everything seen so far."""
+        super().reset()
+        self._size = None
+
+    def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
+        image = reconstruction.image
+        self._size = 'x'.join(map(str, image.shape[-2:]))
+        self._add(self.source.features(image), batch)
+
+    @abstractmethod
+    def _add(self, features: Features, batch: Batch) -> None:
+        """Add the features of a batch of reconstructions."""
+
+    @property
+    def stamp(self) -> Protocol:
+        """What the images seen so far are, and what they are seen with."""
+        seen_with: dict[str, Any] = self.source.extractor.stamp()
+        return dataclasses.replace(self._data, size=self._size, **seen_with)
+
+    def protocol(self) -> dict[str, Any]:
+        """Return what the number means, for the record."""
+        return self.stamp.to_dict()
+
+
+class ReferencedMetric(FeatureMetric):
+    """A comparison with statistics that were computed before.
+
+    Args:
+        reference: Name of statistics below pretrained/fid, `imagenet_val`, or a path.
+        extractor: See `FeatureMetric`.
+    """
+
+    reference: Statistics | None
+
+    def __init__(
+        self, *, reference: str, extractor: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(extractor=extractor)
+        self._name = reference
+        self._allow_mismatch = False
+        self._mismatch: dict[str, tuple[Any, Any]] = {}
+
+    def prepare(self, runner: Validator) -> None:
+        """Build the extractor and find the statistics, before an image is seen.
+
+        Raises:
+            FileNotFoundError: Weights or statistics are missing; says what makes them.
+            MismatchError: They were not made in this way, and that is not allowed.
+        """
+        super().prepare(runner)
+        self._allow_mismatch = runner.allow_mismatch
+        self.reference = self._find()
+        self._compare()
+
+    def _find(self) -> Statistics | None:
+        try:
+            return Statistics.load(locate(self._name))
+        except MissingStatisticsError as error:
+            if not dry_run.enabled():
+                raise
+            _logger.warning('dry run: compared with nothing, hence nan: %s', error)
+            return None
+
+    def _compare(self) -> None:
+        """Compare the protocols as far as they are known by now."""
+        if self.reference is None or dry_run.enabled():
+            return
+        differences = self.stamp.differences(self.reference.protocol)
+        new = differences.keys() - self._mismatch.keys()
+        self._mismatch |= differences
+        if not new:
+            return
+        told = '; '.join(
+            f'{name} is {ours}, there {theirs}'
+            for name, (ours, theirs) in differences.items()
+        )
+        what = f'{locate(self._name)} was measured in another way: {told}'
+        if not self._allow_mismatch:
+            raise MismatchError(
+                f'{what}. Make statistics that fit (python -m vq.fid), name others by '
+                '`reference`, or pass --allow-mismatch: the result then says so'
+            )
+        _logger.warning(what)
+
+    def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
+        first = self._size is None
+        super()._update(batch, reconstruction)
+        if first:
+            self._compare()  # the size is known now
+
+    def protocol(self) -> dict[str, Any]:
+        """Return what the number means: ours, the reference's, and what differs."""
+        record: dict[str, Any] = dict(super().protocol(), reference=self._name)
+        if self.reference is not None:
+            record['reference_protocol'] = self.reference.protocol.to_dict()
+        if self._mismatch:
+            record['mismatch'] = {key: list(two) for key, two in self._mismatch.items()}
+        return record

@@ -1,0 +1,119 @@
+"""Statistics of a set of images in a file: moments, and perhaps features, stamped.
+
+`pretrained/fid/imagenet_val.safetensors` holds tensors, and in its header, as in the
+.json beside it, the protocol. `vq.fid` writes it.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vq import paths
+from vq.checkpoints.files import write_json
+from vq.metrics.frechet import Gaussian
+from vq.metrics.protocol import Protocol
+
+FOLDER = 'pretrained/fid'
+SUFFIX = '.safetensors'
+KEY = 'protocol'  # in the header
+
+
+class MissingStatisticsError(FileNotFoundError):
+    """There is no such file of statistics; says what makes it."""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What an extractor sees in a set of images.
+
+    Attributes:
+        protocol: Which images and which extractor.
+        pooled: Moments of the pooled features.
+        spatial: Moments of the flattened inner map, for sFID.
+        features: Pooled features of some of the images, float32, (n, d), for KID,
+            precision and recall.
+    """
+
+    protocol: Protocol
+    pooled: Gaussian
+    spatial: Gaussian | None = None
+    features: Tensor | None = None
+
+    def save(self, path: Path) -> None:
+        """Write PATH (.safetensors) and a .json with the protocol beside it."""
+        tensors = {f'pooled/{k}': v for k, v in _tensors(self.pooled).items()}
+        if self.spatial is not None:
+            tensors |= {f'spatial/{k}': v for k, v in _tensors(self.spatial).items()}
+        if self.features is not None:
+            tensors['features'] = self.features.float().cpu().contiguous()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f'.{path.name}.new')
+        stamp = self.protocol.to_dict()
+        save_file(tensors, aside, metadata={KEY: json.dumps(stamp)})
+        aside.chmod(0o644)  # safetensors lets only its owner read
+        aside.replace(path)
+        write_json(path.with_suffix('.json'), stamp)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file that `save` wrote.
+
+        Raises:
+            MissingStatisticsError: It is not there.
+            ValueError: It is damaged, or something else.
+        """
+        if not path.is_file():
+            raise missing(path)
+        try:
+            with safe_open(path, framework='pt') as file:
+                stamp = json.loads((file.metadata() or {})[KEY])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            has_spatial = 'spatial/mean' in tensors
+            return cls(
+                protocol=Protocol.from_dict(stamp),
+                pooled=_gaussian(tensors, 'pooled'),
+                spatial=_gaussian(tensors, 'spatial') if has_spatial else None,
+                features=tensors.get('features'),
+            )
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise ValueError(
+                f'{path} is damaged or no file of statistics ({error}); those of '
+                'others are converted by tools/convert_statistics.py'
+            ) from error
+
+
+def _tensors(gaussian: Gaussian) -> dict[str, Tensor]:
+    return dict(
+        mean=gaussian.mean.cpu().contiguous(),
+        covariance=gaussian.covariance.cpu().contiguous(),
+        count=torch.tensor(gaussian.count),
+    )
+
+
+def _gaussian(tensors: dict[str, Tensor], kind: str) -> Gaussian:
+    return Gaussian(
+        mean=tensors[f'{kind}/mean'],
+        covariance=tensors[f'{kind}/covariance'],
+        count=int(tensors[f'{kind}/count']),
+    )
+
+
+def locate(reference: str) -> Path:
+    """Return the path of statistics: of a name, `imagenet_val`, or of a file."""
+    if '/' in reference or reference.endswith(SUFFIX):
+        return paths.resolve(reference)
+    return paths.resolve(FOLDER) / f'{reference}{SUFFIX}'
+
+
+def missing(path: Path) -> MissingStatisticsError:
+    """Return the error of a missing file, with the command that makes it."""
+    dataset, _, split = path.stem.rpartition('_')
+    command = f'auto_torchrun -m vq.fid {dataset or path.stem}'
+    flag = ' --train' if split == 'train' else ''
+    return MissingStatisticsError(f'{path} is missing; make it: {command}{flag}')
