@@ -35,7 +35,7 @@ def inception_state(seed: int = 82) -> dict[str, Tensor]:
 
 
 def write_inception(path: Path, seed: int = 82) -> Path:
-    """Write these weights as the published file holds them; missing folders are made."""
+    """Write these weights as the published file has them; missing folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(inception_state(seed), path)
     return path
