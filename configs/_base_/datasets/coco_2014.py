@@ -2,3 +2,4 @@
 
 train_dataset = dict(type='COCODataset', split='train', data_root='data/coco')
 val_dataset = dict(type='COCODataset', split='val', data_root='data/coco')
+val_metrics = dict(fid=dict(type='FIDMetric', reference='coco_2014_val'))

@@ -18,3 +18,4 @@ val_dataset = dict(
         ffhq=dict(type='FFHQDataset', split='val', data_root='data/ffhq-256'),
     ),
 )
+val_metrics = dict(fid=dict(type='FIDMetric', reference='hq_faces_val'))

@@ -2,3 +2,4 @@
 
 train_dataset = dict(type='ImageNetDataset', split='train', data_root='data/imagenet')
 val_dataset = dict(type='ImageNetDataset', split='val', data_root='data/imagenet')
+val_metrics = dict(fid=dict(type='FIDMetric', reference='imagenet_val'))

@@ -15,3 +15,4 @@ val_dataset = dict(
     data_root='data/laion/aesthetics',
     on_error='skip',
 )
+val_metrics = dict(fid=dict(type='FIDMetric', reference='laion_aesthetics_val'))

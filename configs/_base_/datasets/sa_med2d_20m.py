@@ -2,3 +2,4 @@
 
 train_dataset = dict(type='SAMed2DDataset', split='train', data_root='data/sa_med2d')
 val_dataset = dict(type='SAMed2DDataset', split='val', data_root='data/sa_med2d')
+val_metrics = dict(fid=dict(type='FIDMetric', reference='sa_med2d_20m_val'))

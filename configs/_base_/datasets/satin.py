@@ -2,3 +2,4 @@
 
 train_dataset = dict(type='SATINDataset', split='train', data_root='data/satin')
 val_dataset = dict(type='SATINDataset', split='val', data_root='data/satin')
+val_metrics = dict(fid=dict(type='FIDMetric', reference='satin_val'))
