@@ -3,12 +3,14 @@
 from vq.metrics.base import Metric
 from vq.metrics.codebook import CodebookMetric
 from vq.metrics.fid import FIDMetric, SFIDMetric
-from vq.metrics.image import L1, MSE, PSNR, SSIM
+from vq.metrics.image import L1, MSE, PSNR
 from vq.metrics.perceptual import LPIPSMetric
+from vq.metrics.similarity import MSSSIM, SSIM
 
 __all__ = [
     'L1',
     'MSE',
+    'MSSSIM',
     'PSNR',
     'SSIM',
     'CodebookMetric',

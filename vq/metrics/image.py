@@ -6,7 +6,7 @@ image, in float64; the functions work on any two pictures in [0, 1].
 """
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from einops import reduce
@@ -19,9 +19,6 @@ from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
 
 MIN_MSE = 1e-10  # a perfect reconstruction has a PSNR of 100 dB, not of infinity
-UNIFORM_SIZE = 7  # pixels, the window of Wang et al. as scikit-image has it
-GAUSSIAN_SIGMA = 1.5  # pixels
-GAUSSIAN_RADIUS = 5  # pixels; 3.5 sigma
 
 
 def l1(prediction: Tensor, target: Tensor) -> Tensor:
@@ -45,54 +42,6 @@ def psnr(prediction: Tensor, target: Tensor) -> Tensor:
         (b,).
     """
     return -10 * mse(prediction, target).clamp(min=MIN_MSE).log10()
-
-
-def ssim(prediction: Tensor, target: Tensor, *, weights: Tensor) -> Tensor:
-    """Return each image's structural similarity, the mean over channels.
-
-    Only windows that lie inside the image count. The (co)variances are those of the
-    weighted window; equal weights make them sample (co)variances, as scikit-image's
-    defaults do.
-
-    Args:
-        prediction: In [0, 1], (b, c, h, w).
-        target: In [0, 1], (b, c, h, w).
-        weights: The separable window's weights along one side, summing to 1, (n,).
-
-    Returns:
-        (b,).
-
-    Raises:
-        ValueError: The window does not fit into the image.
-    """
-    if min(prediction.shape[-2:]) < len(weights):
-        height, width = prediction.shape[-2:]
-        raise ValueError(
-            f'SSIM needs images of {len(weights)} pixels a side at least, '
-            f'got {height} x {width}'
-        )
-    pixels = len(weights) ** 2
-    uniform = bool((weights == weights[0]).all())
-    correction = pixels / (pixels - 1) if uniform else 1.0
-    mean_x, mean_y = _blur(prediction, weights), _blur(target, weights)
-    var_x = correction * (_blur(prediction.square(), weights) - mean_x.square())
-    var_y = correction * (_blur(target.square(), weights) - mean_y.square())
-    cov = correction * (_blur(prediction * target, weights) - mean_x * mean_y)
-    c1, c2 = 0.01**2, 0.03**2  # the paper's K1, K2, squared, for a data range of 1
-    similarity = (2 * mean_x * mean_y + c1) * (2 * cov + c2)
-    similarity /= (mean_x.square() + mean_y.square() + c1) * (var_x + var_y + c2)
-    return reduce(similarity, 'b c h w -> b', 'mean')
-
-
-def _blur(image: Tensor, weights: Tensor) -> Tensor:
-    """Average over windows, along the width, then the height, without padding."""
-    for dim in (-1, -2):
-        length = image.shape[dim] - len(weights) + 1
-        image = sum(
-            weight * image.narrow(dim, start, length)
-            for start, weight in enumerate(weights.tolist())
-        )
-    return image
 
 
 class ImageMetric(Metric):
@@ -166,35 +115,3 @@ class PSNR(ImageMetric):
 
     def _per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         return psnr(prediction, target)
-
-
-@METRICS.register_module()
-class SSIM(ImageMetric):
-    """Structural similarity (https://doi.org/10.1109/TIP.2003.819861) per image.
-
-    Published numbers differ in the window. The default is scikit-image's, which is
-    also that of the reference platform; the paper's own is the gaussian one.
-
-    Args:
-        window: 'uniform', 7 x 7 with sample covariances, or 'gaussian', 11 x 11 with
-            sigma 1.5.
-    """
-
-    def __init__(self, *, window: Literal['uniform', 'gaussian'] = 'uniform') -> None:
-        super().__init__()
-        self.window = window
-        if window == 'uniform':
-            self.weights = torch.ones(UNIFORM_SIZE).double() / UNIFORM_SIZE
-        elif window == 'gaussian':
-            offsets = torch.arange(-GAUSSIAN_RADIUS, GAUSSIAN_RADIUS + 1).double()
-            weights = (-0.5 * (offsets / GAUSSIAN_SIGMA).square()).exp()
-            self.weights = weights / weights.sum()
-        else:
-            raise ValueError(f"window must be 'uniform' or 'gaussian', got {window!r}")
-
-    def protocol(self) -> dict[str, Any]:
-        """Return what is compared, and in which window."""
-        return dict(super().protocol(), window=self.window)
-
-    def _per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return ssim(prediction, target, weights=self.weights)
