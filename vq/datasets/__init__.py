@@ -10,6 +10,7 @@ from vq.datasets.imagenet import ImageNetDataset
 from vq.datasets.laion import LAIONAestheticsDataset
 from vq.datasets.limited import LimitedDataset
 from vq.datasets.loader import train_loader, val_loader
+from vq.datasets.npz import NpzDataset
 from vq.datasets.sa_med2d import SAMed2DDataset
 from vq.datasets.sampler import BlockSampler, TrainSampler
 from vq.datasets.satin import SATINDataset
@@ -24,6 +25,7 @@ from vq.datasets.transforms import (
     Resize,
     Transform,
 )
+from vq.datasets.undecoded import UndecodedDataset
 
 __all__ = [
     'BlockSampler',
@@ -38,6 +40,7 @@ __all__ = [
     'LAIONAestheticsDataset',
     'LimitedDataset',
     'MissingDataError',
+    'NpzDataset',
     'RandomCrop',
     'RandomHorizontalFlip',
     'RandomResizedCrop',
@@ -50,6 +53,7 @@ __all__ = [
     'TokenWriter',
     'TrainSampler',
     'Transform',
+    'UndecodedDataset',
     'Unreadable',
     'UnreadableImageError',
     'collate',

@@ -143,6 +143,23 @@ class TokenMeta:
                 'another folder, or delete this one'
             )
 
+    def check_tokenizer(self, tokenizer: str, root: Path) -> None:
+        """Make sure that the tokens of a store come from certain weights.
+
+        Args:
+            tokenizer: SHA-256 of the weights, in hex.
+            root: The store.
+
+        Raises:
+            ValueError: They come from others.
+        """
+        if tokenizer != self.tokenizer:
+            raise ValueError(
+                f'{root} holds tokens of the tokenizer {self.tokenizer}, but '
+                f'{tokenizer} is wanted; tokenize again with the wanted weights, into '
+                'another folder, or load the weights that wrote these tokens'
+            )
+
 
 def shard_path(root: Path, block: int) -> Path:
     """Return the folder of a block."""

@@ -214,12 +214,8 @@ class TokenDataset(Dataset[tuple[Tensor, int, str]]):
                 '`python -m vq.test NAME CONFIG --tokenize --load-model-from MODEL`'
             )
         self.meta = TokenMeta.load(self.root)
-        if tokenizer is not None and tokenizer != self.meta.tokenizer:
-            raise ValueError(
-                f'{self.root} holds tokens of the tokenizer {self.meta.tokenizer}, but '
-                f'{tokenizer} is wanted; tokenize again with the wanted weights, into '
-                'another folder, or load the weights that wrote these tokens'
-            )
+        if tokenizer is not None:
+            self.meta.check_tokenizer(tokenizer, self.root)
         self._check_complete()
         lengths = [self._length(block) for block in range(self.meta.blocks)]
         self._ends = np.cumsum(lengths, dtype=np.int64)

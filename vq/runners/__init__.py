@@ -1,6 +1,7 @@
 """Runners and strategies."""
 
 from vq.runners.base import Job, Runner
+from vq.runners.detokenizer import Detokenizer
 from vq.runners.strategies import DDPStrategy, FSDPStrategy
 from vq.runners.tokenizer import Tokenizer
 from vq.runners.trainer import Trainer
@@ -8,6 +9,7 @@ from vq.runners.validator import Validator
 
 __all__ = [
     'DDPStrategy',
+    'Detokenizer',
     'FSDPStrategy',
     'Job',
     'Runner',
