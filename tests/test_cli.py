@@ -90,21 +90,20 @@ def test_inference_takes_pictures_and_options() -> None:
     assert found['ema'] and found['no_crop'] and not found['autocast']
 
 
-def test_conversion_and_export() -> None:
-    words = ['llamagen', 'x.pt', '--options', 'normalize:False', '--check', 'c.py']
-    found = vars(cli.convert_parser().parse_args(words))
-    assert (found['family'], found['path'], found['check']) == (
-        words[0],
-        'x.pt',
-        'c.py',
-    )
-    assert (found['options'], found['suffix']) == (['normalize:False'], '.converted')
-    assert (found['out'], found['container']) == (None, '')
+def test_export() -> None:
     words = ['c.py', '--load-model-from', 'm.pth', '--format', 'taming', '--ema']
     found = vars(cli.export_parser().parse_args(words))
     assert (found['config'], found['load_model_from']) == ('c.py', ['m.pth'])
     assert (found['format'], found['ema'], found['image_size']) == ('taming', True, 256)
     assert found['out'] is None and not found['dry_run']
+
+
+def test_compare() -> None:
+    words = ['a', 'b_test', '--metrics', 'psnr', 'fid', '--sort', 'fid']
+    found = vars(cli.compare_parser().parse_args(words))
+    assert (found['runs'], found['metrics']) == (['a', 'b_test'], ['psnr', 'fid'])
+    assert (found['sort'], found['checkpoints']) == ('fid', 'last')
+    assert (found['format'], found['out']) == ('text', None)
 
 
 @pytest.mark.parametrize('parser', [*OWN, cli.inference_parser])
@@ -125,6 +124,7 @@ MODULES = {
     'vq.inference': cli.inference_parser,
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
     'vq.export': cli.export_parser,
+    'vq.compare': cli.compare_parser,
 }
 HEAVY = {'torch', 'torchvision', 'mmengine', 'numpy', 'PIL', 'cv2', 'einops'}
 

@@ -28,6 +28,7 @@ PARSERS = {
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
     'vq.config': cli.config_parser,
     'vq.export': cli.export_parser,
+    'vq.compare': cli.compare_parser,
 }
 # Files that a page has its reader write; tests/test_add_a_quantizer.py writes them.
 WRITTEN_BY_THE_READER = {'configs/vqgan/binary_1024_imagenet_ddp.py'}
@@ -60,7 +61,7 @@ def check_module(words: list[str]) -> argparse.Namespace:
     if spec.submodule_search_locations:  # a package: `python -m` runs its __main__
         assert importlib.util.find_spec(f'{words[1]}.__main__') is not None
     args = PARSERS[words[1]]().parse_args(words[2:])
-    if args.config in WRITTEN_BY_THE_READER:
+    if not hasattr(args, 'config') or args.config in WRITTEN_BY_THE_READER:
         return args
     path = paths.ROOT / args.config
     assert path.is_file(), path

@@ -3,11 +3,46 @@
 `python tools/convert_checkpoints.py taming pretrained/taming/last.ckpt`
 """
 
+import argparse
 import logging
 import sys
 from pathlib import Path
 
-from vq.cli import convert_parser as parser
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog='convert_checkpoints.py',
+        description='Convert a published checkpoint to weights of ours, with a record '
+        'of where they come from and a config that fits beside them.',
+    )
+    made.add_argument('family', help='whose it is: taming, llamagen, diffusers, ...')
+    made.add_argument('path', help='the published file, or a folder of diffusers')
+    made.add_argument(
+        '--options',
+        nargs='*',
+        default=[],
+        metavar='NAME:VALUE',
+        help='options of the family, such as normalize:False',
+    )
+    made.add_argument(
+        '--suffix',
+        default='.converted',
+        help='what the name of the result adds (default %(default)s)',
+    )
+    made.add_argument('--out', metavar='FILE', help='the result, instead of a suffix')
+    made.add_argument(
+        '--container',
+        default='',
+        metavar='KEY',
+        help='take the weights that lie under this key of the file',
+    )
+    made.add_argument(
+        '--check',
+        metavar='CONFIG',
+        help='load the result into the model of CONFIG, strictly, and run it once',
+    )
+    return made
 
 
 def main(arguments: list[str] | None = None) -> None:

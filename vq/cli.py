@@ -166,39 +166,33 @@ def config_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def convert_parser() -> argparse.ArgumentParser:
-    """Return the parser of `tools/convert_checkpoints.py`."""
+def compare_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.compare`."""
     parser = argparse.ArgumentParser(
-        prog='convert_checkpoints.py',
-        description='Convert a published checkpoint to weights of ours, with a record '
-        'of where they come from and a config that fits beside them.',
-    )
-    parser.add_argument('family', help='whose it is: taming, llamagen, diffusers, ...')
-    parser.add_argument('path', help='the published file, or a folder of diffusers')
-    parser.add_argument(
-        '--options',
-        nargs='*',
-        default=[],
-        metavar='NAME:VALUE',
-        help='options of the family, such as normalize:False',
+        prog='vq.compare',
+        description='Put metrics, cost and config differences of runs side by side. A '
+        'letter marks numbers that were not measured in the same way.',
     )
     parser.add_argument(
-        '--suffix',
-        default='.converted',
-        help='what the name of the result adds (default %(default)s)',
-    )
-    parser.add_argument('--out', metavar='FILE', help='the result, instead of a suffix')
-    parser.add_argument(
-        '--container',
-        default='',
-        metavar='KEY',
-        help='take the weights that lie under this key of the file',
+        'runs', nargs='+', metavar='RUN', help='NAME, NAME_test, or a folder of metrics'
     )
     parser.add_argument(
-        '--check',
-        metavar='CONFIG',
-        help='load the result into the model of CONFIG, strictly, and run it once',
+        '--checkpoints',
+        default='last',
+        metavar='WHICH',
+        help='of each run: last, all, or best:METRIC (default %(default)s)',
     )
+    parser.add_argument(
+        '--metrics', nargs='+', default=[], metavar='METRIC', help='show just these'
+    )
+    parser.add_argument('--sort', metavar='METRIC', help='the best row first')
+    parser.add_argument(
+        '--format',
+        default='text',
+        choices=['text', 'csv', 'markdown'],
+        help='(default %(default)s)',
+    )
+    parser.add_argument('--out', metavar='FILE', help='write there, not to the console')
     return parser
 
 

@@ -78,6 +78,14 @@ def test_mistakes_are_told_in_a_line(tool, published, words, message):
     assert 'Traceback' not in str(caught.value)
 
 
+def test_every_flag_parses(tool):
+    words = ['llamagen', 'x.pt', '--options', 'normalize:False', '--check', 'c.py']
+    found = vars(tool.parser().parse_args(words))
+    assert (found['family'], found['path'], found['check']) == (*words[:2], 'c.py')
+    assert (found['options'], found['suffix']) == (['normalize:False'], '.converted')
+    assert (found['out'], found['container']) == (None, '')
+
+
 def test_help_imports_nothing_heavy():
     done = subprocess.run(
         [sys.executable, '-X', 'importtime', str(TOOL), '--help'],
