@@ -58,9 +58,9 @@ def write_weights(stem: Path, state: Mapping[str, Tensor]) -> None:
     write_safetensors(stem.with_suffix('.safetensors'), plain)
 
 
-def write_safetensors(path: Path, state: Mapping[str, Tensor]) -> None:
+def write_safetensors(path: Path, state: Mapping[str, Tensor], **header: str) -> None:
     """Write contiguous tensors that share no memory, readable as any new file is."""
-    save_file(dict(state), path, metadata={'format': 'pt'})
+    save_file(dict(state), path, metadata={'format': 'pt', **header})
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)  # safetensors lets only its owner read

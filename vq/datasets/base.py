@@ -68,6 +68,9 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
     description: str = ''
     """Which pictures these are, in a few words or as a path; for token stores."""
 
+    split: str | None = None
+    """Which part of the data set these are; None where it has no parts."""
+
     @property
     def name(self) -> str:
         """Which data set this is, wherever it lies; for the stamps of metrics."""

@@ -47,6 +47,7 @@ class COCODataset(ListedDataset):
     ) -> None:
         check_split(split)
         name = f'{split}{year}'
+        self.split = name
         root = paths.resolve(data_root)
         images = COCO.require_folder(root / name)
         annotations = COCO.require_file(root / 'annotations' / f'instances_{name}.json')

@@ -42,6 +42,8 @@ class JoinedDataset(ImageDataset):
                     'of the data sets together apply to each'
                 )
         self.description = ' + '.join(p.description or n for n, p in parts.items())
+        splits = dict.fromkeys(part.split for part in parts.values() if part.split)
+        self.split = ' + '.join(splits) or None
         self._names = list(parts)
         self._parts = list(parts.values())
         self._ends = np.cumsum([len(part) for part in self._parts])
@@ -69,6 +71,11 @@ class JoinedDataset(ImageDataset):
         """Return the name of the data set, a colon, and the id there."""
         number, row = self._place(index)
         return f'{self._names[number]}:{self._parts[number].id(row)}'
+
+    def canonical_id(self, index: int) -> str:
+        """Return the name of the data set, a colon, and the canonical id there."""
+        number, row = self._place(index)
+        return f'{self._names[number]}:{self._parts[number].canonical_id(row)}'
 
     def category(self, index: int) -> int:
         """Return the class index of picture `index` among the classes of all."""
@@ -115,3 +122,8 @@ class ConcatDataset(JoinedDataset):
             transforms=transforms,
             on_error=on_error,
         )
+
+    @property
+    def name(self) -> str:
+        """The names of the data sets: 'CelebAHQ + FFHQ'."""
+        return ' + '.join(part.name for part in self._parts)

@@ -46,6 +46,7 @@ class CelebAHQDataset(ListedDataset):
         on_error: OnError = 'raise',
     ) -> None:
         check_split(split)
+        self.split = split
         root = CELEBA_HQ.require_folder(paths.resolve(data_root) / split)
         super().__init__(
             root=root,
@@ -80,6 +81,7 @@ class FFHQDataset(ListedDataset):
         on_error: OnError = 'raise',
     ) -> None:
         check_split(split)
+        self.split = split
         root = FFHQ.require_folder(paths.resolve(data_root) / split)
         super().__init__(
             root=root,

@@ -51,6 +51,7 @@ class FolderDataset(ImageDataset):
         extensions: Sequence[str] = EXTENSIONS,
     ) -> None:
         super().__init__(transforms=transforms, on_error=on_error)
+        self.split = split or None
         self.description = f'{data_root}/{split}' if split else data_root
         self.root = paths.resolve(data_root) / split
         self._extensions = tuple(extension.lower() for extension in extensions)

@@ -3,7 +3,7 @@
 import logging
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -104,9 +104,11 @@ class ImageNetDataset(ImageDataset):
 
     def canonical_id(self, index: int) -> str:
         """Return 'n01440764_18', or 'ILSVRC2012_val_00000293', in each layout."""
-        path = PurePosixPath(self._ids[index])
-        bare = path.stem.isdigit() and path.parent.name
-        return f'{path.parent.name}_{path.stem}' if bare else path.stem
+        wnid, _, name = self._ids[index].rpartition('/')
+        stem = name.rpartition('.')[0]  # pathlib is slow for a million
+        if not stem.isdigit():
+            return stem
+        return f'ILSVRC2012_val_{stem:0>8}' if self.split == 'val' else f'{wnid}_{stem}'
 
     def category(self, index: int) -> int:
         """Return the number of the class of picture `index`."""

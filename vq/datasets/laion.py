@@ -49,6 +49,7 @@ class LAIONAestheticsDataset(ListedDataset):
         on_error: OnError = 'raise',
     ) -> None:
         check_split(split)
+        self.split = split
         root = paths.resolve(data_root)
         images = LAION_AESTHETICS.require_folder(root / SUBSET)
         table = LAION_AESTHETICS.require_file(root / 'annotations' / f'{SUBSET}.tsv')

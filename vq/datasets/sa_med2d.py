@@ -56,6 +56,7 @@ class SAMed2DDataset(ListedDataset):
         on_error: OnError = 'raise',
     ) -> None:
         check_split(split)
+        self.split = split
         root = paths.resolve(data_root)
         SA_MED2D.require_folder(root / 'images')
         # As it is unpacked, the list lies beside the folder of pictures.

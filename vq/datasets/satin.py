@@ -93,6 +93,7 @@ class SATINDataset(JoinedDataset):
             transforms=transforms,
             on_error=on_error,
         )
+        self.split = split
         self.description = f'{data_root} {split}'
 
 

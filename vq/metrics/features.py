@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vq.runners.validator import Validator
 
 _logger = logging.getLogger(__name__)
+VARIOUS = 'various'  # the size of images that differ in it
 
 
 class MismatchError(ValueError):
@@ -89,7 +90,8 @@ class FeatureMetric(Metric):
 
     def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
         image = reconstruction.image
-        self._size = 'x'.join(map(str, image.shape[-2:]))
+        size = 'x'.join(map(str, image.shape[-2:]))
+        self._size = size if self._size in (None, size) else VARIOUS
         self._add(self.source.features(image), batch)
 
     @abstractmethod
@@ -168,10 +170,10 @@ class ReferencedMetric(FeatureMetric):
         _logger.warning(what)
 
     def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
-        first = self._size is None
+        before = self._size
         super()._update(batch, reconstruction)
-        if first:
-            self._compare()  # the size is known now
+        if self._size != before:
+            self._compare()
 
     def protocol(self) -> dict[str, Any]:
         """Return what the number means: ours, the reference's, and what differs."""

@@ -36,6 +36,30 @@ class FIDMetric(ReferencedMetric):
     ) -> None:
         super().__init__(reference=reference, extractor=extractor)
         self._moments: Moments | None = None
+        self._theirs: Gaussian | None = None
+
+    def prepare(self, runner: Validator) -> None:
+        """Build the extractor and find the statistics, before an image is seen.
+
+        Raises:
+            ValueError: The extractor has no such features, or the statistics are not
+                of such.
+        """
+        super().prepare(runner)
+        name, dim = type(self).__name__, self._dim()
+        if not dim:
+            extractor = type(self.source.extractor).__name__
+            raise ValueError(f'{name} needs features that {extractor} does not have')
+        if self.reference is None:
+            return
+        self._theirs = self._gaussian(self.reference)
+        found = 0 if self._theirs is None else len(self._theirs.mean)
+        if found != dim:
+            raise ValueError(
+                f'{name} compares {dim} features an image, and the statistics '
+                f'{self._name} are of {found}; make them anew with vq.fid, or name '
+                'others by `reference`'
+            )
 
     def reset(self) -> None:
         """Forget everything seen so far."""
@@ -66,12 +90,9 @@ class FIDMetric(ReferencedMetric):
             ValueError: There were fewer than two images.
         """
         ours = self._open().gaussian()
-        self.source.forget()
-        if self.reference is None:
-            return math.nan
-        theirs = self._gaussian(self.reference)
-        assert theirs is not None
-        return frechet_distance(ours, theirs)
+        if self._theirs is None:
+            return math.nan  # in a dry run
+        return frechet_distance(ours, self._theirs)
 
 
 @METRICS.register_module()
@@ -81,22 +102,6 @@ class SFIDMetric(FIDMetric):
     ADM's evaluator takes TensorFlow's rule of resizing:
     `extractor=dict(type='InceptionExtractor', rule='tensorflow')`.
     """
-
-    def prepare(self, runner: Validator) -> None:
-        """Build the extractor and find the statistics of its inner map.
-
-        Raises:
-            ValueError: The extractor or the statistics have none.
-        """
-        super().prepare(runner)
-        if not self._dim():
-            name = type(self.source.extractor).__name__
-            raise ValueError(f'sFID needs an inner feature map, and {name} has none')
-        if self.reference is not None and self.reference.spatial is None:
-            raise ValueError(
-                f'the statistics {self._name} hold no inner feature map, which sFID '
-                'needs; make them anew with vq.fid, or leave sfid out'
-            )
 
     def _dim(self) -> int:
         return self.source.extractor.spatial_dim

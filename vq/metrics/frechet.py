@@ -23,7 +23,7 @@ class Gaussian:
     Attributes:
         mean: float64, (d,).
         covariance: With the divisor n - 1, float64, (d, d).
-        count: Number n of images.
+        count: Number n of images; 0 where it is not known.
     """
 
     mean: Tensor
@@ -77,19 +77,22 @@ def _trace_of_root(one: Gaussian, other: Gaussian) -> Tensor:
 
 def _cholesky(gaussian: Gaussian) -> Tensor | None:
     """Return L of C = L L^T, (d, d); None where C has not full rank."""
-    if gaussian.count <= len(gaussian.mean):
+    covariance, dim = gaussian.covariance, len(gaussian.mean)
+    if 0 < gaussian.count <= dim:
         return None
     factor: Tensor
-    factor, failed = torch.linalg.cholesky_ex(gaussian.covariance)
-    return None if failed else factor
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    # The square of a pivot is what the features before leave unexplained of a variance.
+    unexplained = factor.diagonal().square() / covariance.diagonal()
+    return None if failed or unexplained.min() <= dim * EPS else factor
 
 
 def _low_rank(gaussian: Gaussian) -> Tensor:
     """Return F of C = F F^T, (d, r), r the rank."""
     eigenvalues, vectors = torch.linalg.eigh(gaussian.covariance)
-    rank = min(max(gaussian.count - 1, 0), len(eigenvalues))
-    noise = len(eigenvalues) * EPS * eigenvalues[-1]
-    kept = eigenvalues > noise
-    kept[: len(eigenvalues) - rank] = False  # ascending: n images span n - 1 dimensions
+    dim = len(eigenvalues)
+    rank = min(gaussian.count - 1, dim) if gaussian.count else dim
+    kept = eigenvalues > dim * EPS * eigenvalues[-1]
+    kept[: dim - rank] = False  # ascending; n images span n - 1 dimensions
     factor: Tensor = vectors[:, kept] * eigenvalues[kept].sqrt()
     return factor

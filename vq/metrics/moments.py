@@ -41,7 +41,8 @@ class Moments:
             raise ValueError(
                 f'features must be (b, {self.dim}), got {tuple(features.shape)}'
             )
-        self._rows.append(features.to(self._sum.device))
+        # Doubled at once: a view would keep the network's whole map alive.
+        self._rows.append(features.to(self._sum))
         self._waiting += len(features)
         self.count += len(features)
         if self._waiting >= ROWS:
@@ -49,7 +50,7 @@ class Moments:
 
     def _flush(self) -> None:
         if self._rows:
-            rows = torch.cat(self._rows).double()
+            rows = torch.cat(self._rows)
             self._sum += rows.sum(0)
             self._products.addmm_(rows.T, rows)
         self._rows, self._waiting = [], 0

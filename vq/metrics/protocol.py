@@ -21,7 +21,8 @@ class Protocol:
         number: Number of images.
         ids: SHA-256 of the sorted names of the images.
         crop: The transforms, as 'Resize(size=256) CenterCrop(size=256)'.
-        size: Height and width in pixels before the extractor resizes, '256x256'.
+        size: Height and width in pixels before the extractor resizes, '256x256', or
+            'various'.
         resizer: The extractor's rule of resizing.
         extractor: Its name.
         weights: SHA-256 of its file.
@@ -44,22 +45,23 @@ class Protocol:
     def differences(self, reference: Self) -> dict[str, tuple[Any, Any]]:
         """Return the fields that both know and that differ, with both values.
 
-        The number of images may differ where nothing else is known of one of the
-        sets: 50,000 samples are compared with 1.28 million photographs. The version
-        never counts.
+        The number of images counts where both name their data set: 50,000 samples
+        may be compared with 1.28 million photographs. The version never counts.
         """
-        found = {}
-        for name in COMPARED:
-            ours, theirs = getattr(self, name), getattr(reference, name)
-            if None not in (ours, theirs) and ours != theirs:
-                found[name] = (ours, theirs)
-        if 'ids' in found and self.number != reference.number:
-            found['number'] = (self.number, reference.number)
-        return found
+        pairs = {
+            name: (getattr(self, name), getattr(reference, name)) for name in FIELDS
+        }
+        if None in pairs['dataset']:
+            del pairs['number']
+        return {
+            name: pair
+            for name, pair in pairs.items()
+            if None not in pair and pair[0] != pair[1]
+        }
 
     def unknown(self) -> list[str]:
         """Return the names of the fields that are not known."""
-        return [name for name in COMPARED if getattr(self, name) is None]
+        return [name for name in FIELDS if getattr(self, name) is None]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is known, for JSON."""
@@ -73,10 +75,8 @@ class Protocol:
         return cls(**{key: value for key, value in fields.items() if key in names})
 
 
-COMPARED = tuple(
-    field.name
-    for field in dataclasses.fields(Protocol)
-    if field.name not in ('number', 'version')
+FIELDS = tuple(
+    field.name for field in dataclasses.fields(Protocol) if field.name != 'version'
 )
 
 
@@ -85,7 +85,7 @@ def data_protocol(dataset: ImageDataset) -> Protocol:
     ids = (dataset.canonical_id(index) for index in range(len(dataset)))
     return Protocol(
         dataset=dataset.name,
-        split=getattr(dataset, 'split', None),
+        split=dataset.split,
         number=len(dataset),
         ids=hash_ids(ids),
         crop=' '.join(map(_written, dataset.transform_configs)),
@@ -96,7 +96,7 @@ def hash_ids(ids: Iterable[str]) -> str:
     """Return the SHA-256 of names in alphabetical order, in hex."""
     digest = hashlib.sha256()
     for id_ in sorted(ids):
-        digest.update(id_.encode() + b'\n')
+        digest.update(id_.encode('utf-8', 'surrogateescape') + b'\n')
     return digest.hexdigest()
 
 

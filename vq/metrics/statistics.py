@@ -5,17 +5,17 @@
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vq import paths
-from vq.checkpoints.files import write_json
+from vq.checkpoints.files import WRITE_ERRORS, sync, write_json, write_safetensors
 from vq.metrics.frechet import Gaussian
 from vq.metrics.protocol import Protocol
 
@@ -53,11 +53,15 @@ class Statistics:
         if self.features is not None:
             tensors['features'] = self.features.float().cpu().contiguous()
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f'.{path.name}.new')
+        aside = path.with_name(f'.{path.name}.{os.getpid()}')
         stamp = self.protocol.to_dict()
-        save_file(tensors, aside, metadata={KEY: json.dumps(stamp)})
-        aside.chmod(0o644)  # safetensors lets only its owner read
-        aside.replace(path)
+        try:
+            write_safetensors(aside, tensors, **{KEY: json.dumps(stamp)})
+            sync(aside)
+            aside.replace(path)
+        except WRITE_ERRORS:
+            aside.unlink(missing_ok=True)
+            raise
         write_json(path.with_suffix('.json'), stamp)
 
     @classmethod
@@ -113,7 +117,8 @@ def locate(reference: str) -> Path:
 
 def missing(path: Path) -> MissingStatisticsError:
     """Return the error of a missing file, with the command that makes it."""
-    dataset, _, split = path.stem.rpartition('_')
-    command = f'auto_torchrun -m vq.fid {dataset or path.stem}'
-    flag = ' --train' if split == 'train' else ''
-    return MissingStatisticsError(f'{path} is missing; make it: {command}{flag}')
+    dataset = path.stem.removesuffix('_val').removesuffix('_train')
+    flag = ' --train' if path.stem.endswith('_train') else ''
+    return MissingStatisticsError(
+        f'{path} is missing; make it: auto_torchrun -m vq.fid {dataset}{flag}'
+    )

@@ -164,6 +164,8 @@ class Validator(Runner):
         for metric in self.metrics.values():
             assert isinstance(output, Reconstruction)
             metric.update(batch, output)
+        for source in self._sources.values():
+            source.forget()
         self.call('after_val_iter', batch, output)
 
     def _compute(self) -> dict[str, float]:
