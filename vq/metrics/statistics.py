@@ -117,8 +117,11 @@ def locate(reference: str) -> Path:
 
 def missing(path: Path) -> MissingStatisticsError:
     """Return the error of a missing file, with the command that makes it."""
+    return MissingStatisticsError(f'{path} is missing; make it: {make_command(path)}')
+
+
+def make_command(path: Path) -> str:
+    """Return the command that makes a file of statistics, by the file's name."""
     dataset = path.stem.removesuffix('_val').removesuffix('_train')
     flag = ' --train' if path.stem.endswith('_train') else ''
-    return MissingStatisticsError(
-        f'{path} is missing; make it: auto_torchrun -m vq.fid {dataset}{flag}'
-    )
+    return f'auto_torchrun -m vq.fid {dataset}{flag}'
