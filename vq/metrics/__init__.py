@@ -4,6 +4,9 @@ from vq.metrics.base import Metric
 from vq.metrics.codebook import CodebookMetric
 from vq.metrics.fid import FIDMetric, SFIDMetric
 from vq.metrics.image import L1, MSE, PSNR
+from vq.metrics.inception_score import InceptionScoreMetric
+from vq.metrics.kid import KIDMetric
+from vq.metrics.neighbours import DensityCoverageMetric, PrecisionRecallMetric
 from vq.metrics.perceptual import LPIPSMetric
 from vq.metrics.similarity import MSSSIM, SSIM
 
@@ -14,8 +17,12 @@ __all__ = [
     'PSNR',
     'SSIM',
     'CodebookMetric',
+    'DensityCoverageMetric',
     'FIDMetric',
+    'InceptionScoreMetric',
+    'KIDMetric',
     'LPIPSMetric',
     'Metric',
+    'PrecisionRecallMetric',
     'SFIDMetric',
 ]
