@@ -58,7 +58,7 @@ def test_a_large_mean_leaves_the_covariance_exact() -> None:
 
 
 def on_ranks(cuts: list[list[int]]) -> list[Gaussian]:
-    """Return the moments over ranks, each of which has the features between two cuts."""
+    """Return moments over ranks, each of which has what is between two cuts."""
     rank = torch.distributed.get_rank()
     shares = [features().tensor_split(places)[rank] for places in cuts]
     return [streamed(share, 5).gaussian() for share in shares]
