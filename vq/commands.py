@@ -80,13 +80,22 @@ def load_config(args: argparse.Namespace, *, halves: Sequence[str]) -> Config:
         options=parse_words(args.config_options),
         overrides=parse_words(args.override),
     )
+    adapt(config, halves=halves, autocast=args.autocast)
+    return config
+
+
+def adapt(config: Config, *, halves: Sequence[str], autocast: bool) -> None:
+    """Carry out `--autocast` and the dry run, and check the config.
+
+    Raises:
+        ConfigError: The config is wrong.
+    """
     for half in halves:
-        if args.autocast:
+        if autocast:
             apply_overrides(config, {f'.{half}.strategy.autocast': 'auto'})
         if dry_run.enabled():
             apply_overrides(config, _smaller(getattr(config, half), f'.{half}'))
     check(config)
-    return config
 
 
 def _smaller(half: Mapping[str, Any], path: str) -> dict[str, Any]:
