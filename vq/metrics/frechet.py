@@ -30,6 +30,18 @@ class Gaussian:
     covariance: Tensor
     count: int
 
+    def check(self) -> None:
+        """Refuse what no distance can be told of.
+
+        Raises:
+            ValueError: A number is not finite.
+        """
+        if not (self.mean.isfinite().all() and self.covariance.isfinite().all()):
+            raise ValueError(
+                f'the statistics of {self.count} images hold NaN or infinity; '
+                'two images at least are needed, and finite features'
+            )
+
 
 def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     """Return the squared Fréchet distance, FID where the features are Inception's.
@@ -37,15 +49,8 @@ def frechet_distance(one: Gaussian, other: Gaussian) -> float:
     Raises:
         ValueError: The features differ in length, or are not finite.
     """
-    for gaussian in (one, other):
-        if (
-            not gaussian.covariance.isfinite().all()
-            or not gaussian.mean.isfinite().all()
-        ):
-            raise ValueError(
-                f'the statistics of {gaussian.count} images hold NaN or infinity; '
-                'two images at least are needed, and finite features'
-            )
+    one.check()
+    other.check()
     if one.mean.shape != other.mean.shape:
         raise ValueError(
             f'features of {len(one.mean)} and of {len(other.mean)} numbers cannot be '

@@ -70,13 +70,13 @@ class Statistics:
 
         Raises:
             MissingStatisticsError: It is not there.
-            ValueError: It is damaged, or something else.
+            ValueError: It is damaged, or something else, or holds NaN or infinity.
         """
         if not path.is_file():
             raise missing(path)
         try:
             with safe_open(path, framework='pt') as file:
-                stamp = json.loads((file.metadata() or {})[KEY])
+                stamp = dict(json.loads((file.metadata() or {})[KEY]))
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             has_spatial = 'spatial/mean' in tensors
             return cls(
@@ -85,7 +85,7 @@ class Statistics:
                 spatial=_gaussian(tensors, 'spatial') if has_spatial else None,
                 features=tensors.get('features'),
             )
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'{path} is damaged or no file of statistics ({error}); those of '
                 'others are converted by tools/convert_statistics.py'
@@ -101,11 +101,13 @@ def _tensors(gaussian: Gaussian) -> dict[str, Tensor]:
 
 
 def _gaussian(tensors: dict[str, Tensor], kind: str) -> Gaussian:
-    return Gaussian(
+    gaussian = Gaussian(
         mean=tensors[f'{kind}/mean'],
         covariance=tensors[f'{kind}/covariance'],
         count=int(tensors[f'{kind}/count']),
     )
+    gaussian.check()
+    return gaussian
 
 
 def locate(reference: str) -> Path:
