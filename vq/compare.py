@@ -7,13 +7,13 @@ from vq.cli import compare_parser
 
 def run(args: argparse.Namespace) -> str:
     """Return the comparison as the parsed arguments ask for it."""
-    from vq import comparison
+    from vq.comparison import FORMATS, read, tabulate
 
-    runs = [comparison.read(name) for name in args.runs]
-    table = comparison.tabulate(
+    runs = [read(name) for name in args.runs]
+    table = tabulate(
         runs, checkpoints=args.checkpoints, metrics=args.metrics, sort=args.sort
     )
-    return comparison.FORMATS[args.format](table)
+    return FORMATS[args.format](table)
 
 
 def main(arguments: list[str] | None = None) -> None:
