@@ -8,7 +8,7 @@ from vq.models.discriminators import (
     StyleGANDiscriminator,
 )
 from vq.models.encoders import ConvEncoder
-from vq.models.extractors import InceptionExtractor
+from vq.models.extractors import InceptionExtractor, TimmExtractor
 from vq.models.losses import (
     AdaptiveWeight,
     HingeLoss,
@@ -77,6 +77,7 @@ __all__ = [
     'SmoothL1Loss',
     'StyleGAN2Discriminator',
     'StyleGANDiscriminator',
+    'TimmExtractor',
     'VanillaLoss',
     'VectorQuantizer',
 ]

@@ -2,5 +2,6 @@
 
 from vq.models.extractors.base import Extractor, Features
 from vq.models.extractors.inception import InceptionExtractor
+from vq.models.extractors.timm import TimmExtractor
 
-__all__ = ['Extractor', 'Features', 'InceptionExtractor']
+__all__ = ['Extractor', 'Features', 'InceptionExtractor', 'TimmExtractor']

@@ -2,17 +2,22 @@
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from vq import dry_run, paths, pretrained
-from vq.checkpoints.files import read_file, sha256
+from vq.checkpoints.files import CheckpointError, read_file, sha256
+from vq.checkpoints.weights import check_fit
+from vq.models.layers import full_precision
 
 _logger = logging.getLogger(__name__)
 RANDOM = 'random'  # the stamp of weights that come from no file
+CONTAINERS = ('state_dict', 'model')  # where training programs keep them in a file
 
 
 @dataclass(slots=True)
@@ -41,8 +46,9 @@ class Extractor(nn.Module, ABC):
     Args:
         weights: An entry of `vq.pretrained`, such as 'pytorch_fid/inception', or a
             path.
-        channels_last: Keep images in the memory format that convolutions like.
-        compile: Compile the network.
+        channels_last: Keep images in the memory format that convolutions like; it
+            rounds otherwise, by some 1e-7.
+        compile: Compile the network; the same holds.
 
     Attributes:
         dim: Length d of `Features.pooled`.
@@ -56,7 +62,7 @@ class Extractor(nn.Module, ABC):
     classes = 0
 
     def __init__(
-        self, *, weights: str, channels_last: bool = False, compile: bool = False
+        self, *, weights: str, channels_last: bool = True, compile: bool = False
     ) -> None:
         super().__init__()
         self.weights = weights
@@ -65,13 +71,14 @@ class Extractor(nn.Module, ABC):
             torch.channels_last if channels_last else torch.contiguous_format
         )
         self._compile = compile
-        self._compiled: Any = None
 
     def _freeze(self) -> None:
         """Set the network up for good; to be called when it is built."""
         self.requires_grad_(False)
         self.network.to(memory_format=self._memory_format)
         super().train(False)
+        if self._compile:
+            self.network.compile()
 
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode, whatever is asked for."""
@@ -91,17 +98,22 @@ class Extractor(nn.Module, ABC):
                 raise
             _logger.warning('dry run: %s is random: %s', type(self).__name__, error)
             return
-        self._load(read_file(path))
+        self._load(_read_weights(path), path)
         self.sha256 = sha256(path)
 
-    def _path(self) -> Any:
+    def _path(self) -> Path:
         if pretrained.is_entry(self.weights):
             return pretrained.find(self.weights)
         return paths.resolve_input(self.weights)
 
-    def _load(self, state: Any) -> None:
+    def _load(self, weights: Mapping[str, Tensor], source: Path) -> None:
         """Load what the file holds into the network."""
-        self.network.load_state_dict(state)
+        own = self.network.state_dict()
+        # Only training counts the batches that a norm has seen; files may lack it.
+        counts = {key: own[key] for key in own if key.endswith('num_batches_tracked')}
+        complete = counts | dict(weights)
+        check_fit(self.network, complete, source)
+        self.network.load_state_dict(complete)
 
     def stamp(self) -> dict[str, str]:
         """Return what identifies the features: fields of `vq.metrics.Protocol`."""
@@ -109,10 +121,18 @@ class Extractor(nn.Module, ABC):
 
     @torch.no_grad()
     def forward(self, original_image: Tensor) -> Features:
-        """Return the features of uint8 images (b, 3, h, w)."""
-        device = original_image.device.type
+        """Return the features of uint8 images (b, 3, h, w).
+
+        Raises:
+            TypeError: They are not uint8.
+        """
+        if original_image.dtype != torch.uint8:
+            raise TypeError(
+                f'images must be uint8 of 0 to 255, got {original_image.dtype}; '
+                'vq.images.to_uint8 makes them from [-1, 1]'
+            )
         with (
-            torch.autocast(device, enabled=False),
+            full_precision(original_image),
             # TensorFloat-32 would round inputs of convolutions to 10 bits.
             torch.backends.cudnn.flags(
                 enabled=torch.backends.cudnn.enabled,
@@ -123,14 +143,7 @@ class Extractor(nn.Module, ABC):
         ):
             pixels = self.prepare(original_image.float())
             pixels = pixels.contiguous(memory_format=self._memory_format)
-            return self.features(self._run(pixels))
-
-    def _run(self, pixels: Tensor) -> Any:
-        if not self._compile:
-            return self.network(pixels)
-        if self._compiled is None:
-            self._compiled = torch.compile(self.network)
-        return self._compiled(pixels)
+            return self.features(self.network(pixels))
 
     @abstractmethod
     def prepare(self, pixels: Tensor) -> Tensor:
@@ -139,3 +152,19 @@ class Extractor(nn.Module, ABC):
     @abstractmethod
     def features(self, output: Any) -> Features:
         """Tell what of the network's output is which feature."""
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the weights in a file, also from one container of a training program."""
+    weights = read_file(path)
+    for key in CONTAINERS:
+        if isinstance(weights, dict) and isinstance(weights.get(key), dict):
+            weights = weights[key]
+    if not isinstance(weights, dict) or not all(
+        isinstance(value, Tensor) for value in weights.values()
+    ):
+        raise CheckpointError(
+            f'{path} holds no weights: a state dict is wanted, alone or as '
+            f'{" or ".join(map(repr, CONTAINERS))}'
+        )
+    return weights

@@ -118,7 +118,7 @@ class InceptionExtractor(Extractor):
         rule: Literal['pytorch-fid', 'tensorflow', 'clean-fid'] = 'pytorch-fid',
         layer: Literal[64, 192, 768, 2048] = 2048,
         weights: str = 'pytorch_fid/inception',
-        channels_last: bool = False,
+        channels_last: bool = True,
         compile: bool = False,
     ) -> None:
         super().__init__(weights=weights, channels_last=channels_last, compile=compile)

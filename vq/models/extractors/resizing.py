@@ -1,6 +1,6 @@
 """Resize rules of the published evaluators; each moves FID by more than methods do.
 
-All take pixels of 0 to 255 in float32, (b, 3, h, w), and neither round nor clamp.
+All take pixels of 0 to 255 in float32, (b, 3, h, w), and none rounds.
 """
 
 from collections.abc import Callable
@@ -45,12 +45,16 @@ def _lerp(image: Tensor, size: int) -> Tensor:
 
 
 def antialiased(image: Tensor, size: int) -> Tensor:
-    """Resize as clean-fid: bicubic and antialiased, Pillow's on floating point."""
+    """Resize as clean-fid: bicubic and antialiased, Pillow's on floating point.
+
+    Bicubic overshoots at edges; clean-fid cuts that off, and so does this.
+    """
     if image.shape[-2:] == (size, size):
         return image
-    return functional.interpolate(
+    resized = functional.interpolate(
         image, size=(size, size), mode='bicubic', align_corners=False, antialias=True
     )
+    return resized.clamp(0, 255)
 
 
 RESIZERS: dict[str, Resizer] = {
