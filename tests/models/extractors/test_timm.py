@@ -28,7 +28,7 @@ def save(model: str, folder: Path, **options: Any) -> tuple[torch.nn.Module, Pat
         for value in network.parameters():
             value.add_(0.05 * torch.randn_like(value))
     path = folder / f'{model}.pth'
-    torch.save(network.state_dict(), path)
+    torch.save(network.state_dict() | dict(mask_token=torch.zeros(1)), path)
     return network, path
 
 
@@ -93,12 +93,19 @@ def test_the_stamp_says_network_size_and_weights(tmp_path: Path) -> None:
     assert build('test_vit', path, size=96).stamp()['resizer'] == 'antialiased 96'
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    _, path = save('test_vit', tmp_path)
-    with pytest.raises(
-        CheckpointError, match=r'test_vit\.pth is not test_vit3: .*do not'
-    ):
-        build('test_vit3', path)
+@pytest.mark.parametrize(
+    ('other', 'message'),
+    [
+        (dict(depth=7), r"0 keys are missing \[\], 12 unexpected \['blocks\.6"),
+        (dict(embed_dim=128), 'of another shape'),
+    ],
+)
+def test_weights_of_another_network_are_refused(
+    other: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    _, path = save('test_vit', tmp_path, **other)
+    with pytest.raises(CheckpointError, match=rf'test_vit\.pth is of .*{message}'):
+        build('test_vit', path)
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -1,7 +1,6 @@
 """Any network of timm as an extractor: FD-DINOv2 (https://arxiv.org/abs/2306.04675)."""
 
 import difflib
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,11 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from vq.checkpoints.files import CheckpointError
-from vq.checkpoints.weights import match
 from vq.models.extractors.base import Extractor, Features
 from vq.models.extractors.resizing import antialiased
 from vq.registry import MODELS
 
-_logger = logging.getLogger(__name__)
+MASK = 'mask_token'  # of pretraining; in the files that DINOv2's authors published
 
 
 @MODELS.register_module()
@@ -31,7 +28,7 @@ class TimmExtractor(Extractor):
     Args:
         model: timm's name, such as 'vit_large_patch14_dinov2.lvd142m'.
         weights: Its weights under timm's names, an entry of `vq.pretrained` or a path;
-            a classifier in it is left. Nothing is ever downloaded.
+            a classifier in it is left out. Nothing is ever downloaded.
         size: Pixels a side; the network's own by default (518 for DINOv2, whose FD is
             mostly given at 224).
         channels_last: See `Extractor`.
@@ -42,6 +39,7 @@ class TimmExtractor(Extractor):
         ValueError: timm does not know the name.
     """
 
+    network: Any
     mean: Tensor
     std: Tensor
 
@@ -60,12 +58,12 @@ class TimmExtractor(Extractor):
             near = difflib.get_close_matches(model, timm.list_models(), n=3)
             raise ValueError(f'timm knows no model {model!r}; near: {near}')
         self.model = model
-        network = timm.create_model(model, pretrained=False, num_classes=0)
-        data = timm.data.resolve_model_data_config(network)
+        self.network = timm.create_model(model, pretrained=False, num_classes=0)
+        data = timm.data.resolve_model_data_config(self.network)
         self.size: int = size or data['input_size'][-1]
         self._other_size = self.size != data['input_size'][-1]
-        self.network = network
-        self.dim = network.head_hidden_size  # of some, more than the maps' channels
+        # Of some networks, more than the channels of their maps.
+        self.dim: int = self.network.head_hidden_size
         for name in ('mean', 'std'):
             value = rearrange(torch.tensor(data[name]), 'c -> 1 c 1 1')
             self.register_buffer(name, value, persistent=False)
@@ -81,12 +79,12 @@ class TimmExtractor(Extractor):
             self.requires_grad_(False)  # the embeddings are new parameters
 
     def _load(self, weights: Mapping[str, Tensor], source: Path) -> None:
-        try:
-            report, fitting = match(self.network, weights)
-        except CheckpointError as error:
-            raise CheckpointError(f'{source} is not {self.model}: {error}') from None
-        _logger.info('%s: %s', source, report)
-        self.network.load_state_dict(fitting)
+        classifiers = self.network.pretrained_cfg.get('classifier') or ()
+        if isinstance(classifiers, str):
+            classifiers = (classifiers,)
+        left = (MASK, *(f'{name}.' for name in classifiers))
+        kept = {k: v for k, v in weights.items() if not k.startswith(left)}
+        super()._load(kept, source)
 
     def stamp(self) -> dict[str, str]:
         """Return what identifies the features."""
