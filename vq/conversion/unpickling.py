@@ -98,8 +98,14 @@ class TensorUnpickler(pickle.Unpickler):
         return self._storages[key]
 
 
-def load_foreign(file: Path) -> tuple[Any, tuple[str, ...]]:
+def load_foreign(
+    file: Path, unpickler_type: type[TensorUnpickler] = TensorUnpickler
+) -> tuple[Any, tuple[str, ...]]:
     """Load an archive of torch.save that names other things than tensors.
+
+    Args:
+        file: The archive.
+        unpickler_type: What makes sense of it.
 
     Returns:
         What it holds, and the names in it that were not followed.
@@ -116,7 +122,7 @@ def load_foreign(file: Path) -> tuple[Any, tuple[str, ...]]:
         order = f'{prefix}byteorder'
         if order in names and archive.read(order) != b'little':
             raise pickle.UnpicklingError('written on a big-endian machine')
-        unpickler = TensorUnpickler(archive, prefix)
+        unpickler = unpickler_type(archive, prefix)
         return unpickler.load(), tuple(sorted(unpickler.foreign))
 
 
