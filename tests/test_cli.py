@@ -106,6 +106,28 @@ def test_compare() -> None:
     assert (found['format'], found['out']) == ('text', None)
 
 
+def test_fid_takes_a_data_set_and_both_names_of_its_strategy() -> None:
+    found = vars(cli.fid_parser().parse_args(['imagenet']))
+    assert found == dict(
+        dataset='imagenet',
+        train=False,
+        features=None,
+        name=None,
+        force=False,
+        config_options=[],
+        override=[],
+        strategy='ddp',
+        autocast=False,
+        dry_run=False,
+    )
+    words = ['imagenet', '--train', '--override', '.dataloader.batch_size:1024']
+    words += ['--features', '10000', '--name', 'x', '--force', '--strategy', 'cuda']
+    found = vars(cli.fid_parser().parse_args([*words, '--autocast', '--dry-run']))
+    assert found['override'] == ['.dataloader.batch_size:1024']
+    assert (found['features'], found['name'], found['strategy']) == (10000, 'x', 'cuda')
+    assert all(found[flag] for flag in ('train', 'force', 'autocast', 'dry_run'))
+
+
 @pytest.mark.parametrize('parser', [*OWN, cli.inference_parser])
 @pytest.mark.parametrize('words', [[], ['NAME'], [*BOTH, '--no-such-flag']])
 def test_wrong_lines_are_refused_with_the_usage(

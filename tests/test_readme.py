@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from vq import cli, launcher, paths
+from vq import cli, fid, launcher, paths
 from vq.config import load, parse_words
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +28,7 @@ PARSERS = {
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
     'vq.config': cli.config_parser,
     'vq.export': cli.export_parser,
+    'vq.fid': cli.fid_parser,
     'vq.compare': cli.compare_parser,
 }
 # Files that a page has its reader write; tests/test_add_a_quantizer.py writes them.
@@ -61,6 +62,8 @@ def check_module(words: list[str]) -> argparse.Namespace:
     if spec.submodule_search_locations:  # a package: `python -m` runs its __main__
         assert importlib.util.find_spec(f'{words[1]}.__main__') is not None
     args = PARSERS[words[1]]().parse_args(words[2:])
+    if words[1] == 'vq.fid':
+        fid.complete(args)
     if not hasattr(args, 'config') or args.config in WRITTEN_BY_THE_READER:
         return args
     path = paths.ROOT / args.config

@@ -17,6 +17,10 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file: configs/vqgan/X.py')
+    _add_changes(parser, example='.trainer.iters:1000')
+
+
+def _add_changes(parser: argparse.ArgumentParser, *, example: str) -> None:
     parser.add_argument(
         '--config-options',
         nargs='*',
@@ -29,7 +33,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         nargs='*',
         default=[],
         metavar='.PATH:VALUE',
-        help='change the assembled config: .trainer.iters:1000',
+        help=f'change the assembled config: {example}',
     )
 
 
@@ -127,6 +131,48 @@ def test_parser() -> argparse.ArgumentParser:
     _add_validation(parser)
     _add_autocast(parser)
     _add_load_model_from(parser)
+    return parser
+
+
+def fid_parser() -> argparse.ArgumentParser:
+    """Return the parser of `vq.fid`."""
+    parser = _parser(
+        'vq.fid',
+        'Write the statistics of a data set that FID and its kin compare with, '
+        'pretrained/fid/DATASET_val.safetensors. Killed, it goes on where it stood.',
+    )
+    parser.add_argument(
+        'dataset', help='a file of configs/fid without .py: imagenet; or a config file'
+    )
+    parser.add_argument(
+        '--train', action='store_true', help='the training split, each image once'
+    )
+    parser.add_argument(
+        '--features',
+        type=int,
+        metavar='N',
+        help='keep N features too, for KID, precision and recall',
+    )
+    parser.add_argument(
+        '--name', help='name of the file (default: DATASET_val, or DATASET_train)'
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='make it anew; drop what an interrupted run of something else left',
+    )
+    _add_changes(parser, example='.dataloader.batch_size:1024')
+    parser.add_argument(
+        '--strategy',
+        choices=['ddp', 'cuda'],
+        default='ddp',
+        help='one process a device, by either name (default %(default)s)',
+    )
+    parser.add_argument(
+        '--autocast',
+        action='store_true',
+        help='taken as other commands take it; features are always float32',
+    )
     return parser
 
 

@@ -10,6 +10,7 @@ from vq.callbacks.kmeans import KMeansCallback
 from vq.callbacks.log import LogCallback
 from vq.callbacks.revival import RevivalCallback
 from vq.callbacks.schedule import AnnealCallback
+from vq.callbacks.statistics import StatisticsCallback
 from vq.callbacks.supervisors import DiscriminatorCallback
 from vq.callbacks.tokens import TokenCallback
 
@@ -25,6 +26,7 @@ __all__ = [
     'KMeansCallback',
     'LogCallback',
     'RevivalCallback',
+    'StatisticsCallback',
     'TokenCallback',
     'VisualCallback',
 ]

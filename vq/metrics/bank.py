@@ -44,6 +44,15 @@ class Bank:
         self._features.append(features[kept].float().cpu())
         self._index.append(index[kept].cpu())
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what this rank has: `features` (n, d) and `index` (n,)."""
+        return dict(features=torch.cat(self._features), index=torch.cat(self._index))
+
+    def add(self, state: Mapping[str, Tensor]) -> None:
+        """Add what `state_dict` returned, of this run or another."""
+        self._features.append(state['features'])
+        self._index.append(state['index'])
+
     def gather(self) -> Tensor:
         """Return the features of all ranks, by position, (n, d); all must call it."""
         index = distributed.cat(torch.cat(self._index))

@@ -2,6 +2,7 @@
 
 from vq.runners.base import Job, Runner
 from vq.runners.detokenizer import Detokenizer
+from vq.runners.extraction import Extraction
 from vq.runners.strategies import DDPStrategy, FSDPStrategy
 from vq.runners.tokenizer import Tokenizer
 from vq.runners.trainer import Trainer
@@ -10,6 +11,7 @@ from vq.runners.validator import Validator
 __all__ = [
     'DDPStrategy',
     'Detokenizer',
+    'Extraction',
     'FSDPStrategy',
     'Job',
     'Runner',

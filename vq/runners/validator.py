@@ -144,7 +144,8 @@ class Validator(Runner):
         self.call('after_val', results)
         self.call('after_run')
         seconds = time.perf_counter() - started
-        _logger.info('%d images in %.1f s', len(self.dataset), seconds)
+        if self.measures:  # others may have left blocks out, and have files to name
+            _logger.info('%d images in %.1f s', len(self.dataset), seconds)
         return results
 
     def _block_size(self) -> int:
