@@ -80,7 +80,7 @@ def convert(args: argparse.Namespace) -> str:
         extractor = MODELS.build(cfg)
         extractor.load_pretrained()
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        statistics.add_features(done, path, extractor.to(device))
+        statistics.add_features(done, path, extractor, device=device)
     out = locate(args.name or path.stem)
     done.save(out)
     known = done.protocol.to_dict()

@@ -10,6 +10,7 @@ import torch
 from pytorch_fid import fid_score
 from torch_fidelity import metric_fid
 
+from tests.metrics.pooled_pixels import PooledPixels
 from vq.conversion import statistics
 from vq.conversion.rules import ConversionError
 from vq.conversion.statistics import KINDS
@@ -74,7 +75,7 @@ def of_clean_fid(path, seed, _):
 def of_adm(path, seed, _):
     mu, sigma = moments(seed)
     mu_s, sigma_s = moments(seed + 10)
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 9, 3), np.uint8)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 10, 3), np.uint8)
     with path.open('wb') as file:
         np.savez(file, pictures, mu=mu, sigma=sigma, mu_s=mu_s, sigma_s=sigma_s)
 
@@ -124,7 +125,7 @@ def test_distances_are_those_of_the_caches(name, tmp_path, monkeypatch):
     assert (protocol.extractor, protocol.resizer) == ('Inception 64', KINDS[name].rule)
     assert (protocol.weights, protocol.number) == (INCEPTION, NUMBER)
     assert (protocol.version, protocol.dataset) == (name, None)
-    assert protocol.size == ('8x9' if name == 'adm' else None)
+    assert protocol.size == ('8x10' if name == 'adm' else None)
     assert (found[0].spatial is not None) is (name == 'adm')
 
 
@@ -217,6 +218,25 @@ def test_other_files_are_refused(tmp_path):
         statistics.convert(kind, tmp_path / 'x', number=1)
     with pytest.raises(ConversionError, match="no field 'splt'.*did you mean `split`"):
         statistics.convert(kind, tmp_path / 'x', number=9, fields=dict(splt='val'))
+
+
+def test_features_of_the_pictures_are_added(tmp_path, monkeypatch):
+    monkeypatch.setattr(statistics, 'BATCH_SIZE', 2)  # of three
+    of_adm(tmp_path / 'x', 1, monkeypatch)
+    of_pytorch_fid(tmp_path / 'y', 1, monkeypatch)
+    fields = dict(extractor='PooledPixels', weights='random')
+    found = statistics.convert(KINDS['adm'], tmp_path / 'x', number=9, fields=fields)
+    statistics.add_features(found, tmp_path / 'x', PooledPixels())
+    with np.load(tmp_path / 'x') as file:
+        pictures = file['arr_0'].reshape(3, 2, 4, 2, 5, 3)
+    averages = np.moveaxis(pictures.mean((2, 4)), -1, 1).reshape(3, 12) / 32
+    assert found.features is not None
+    np.testing.assert_allclose(found.features.numpy(), averages, rtol=1e-6)
+    with pytest.raises(ConversionError, match='no features without pictures'):
+        statistics.add_features(found, tmp_path / 'y', PooledPixels())
+    other = statistics.convert(KINDS['adm'], tmp_path / 'x', number=9)
+    with pytest.raises(ConversionError, match='another network: .*there Inception 64'):
+        statistics.add_features(other, tmp_path / 'x', PooledPixels())
 
 
 @pytest.mark.parametrize(

@@ -116,13 +116,20 @@ def _implied(kind: Kind, pooled: Gaussian, fields: dict[str, str]) -> dict[str, 
     return implied | fields
 
 
-def add_features(statistics: Statistics, path: Path, extractor: Extractor) -> None:
+def add_features(
+    statistics: Statistics,
+    path: Path,
+    extractor: Extractor,
+    *,
+    device: torch.device | str = 'cpu',
+) -> None:
     """Compute the features of the pictures in ADM's file, for KID and its kin.
 
     Args:
         statistics: What was converted from the file.
         path: The file.
         extractor: The network of the statistics, with its weights.
+        device: Where it runs.
 
     Raises:
         ConversionError: It is another network, or there are no pictures.
@@ -136,7 +143,7 @@ def add_features(statistics: Statistics, path: Path, extractor: Extractor) -> No
         dataset = _pictures(path)
     except ValueError as error:
         raise ConversionError(f'no features without pictures: {error}') from error
-    device = next(extractor.parameters()).device
+    extractor.to(device)
     found = []
     for start in range(0, len(dataset), BATCH_SIZE):
         indices = range(start, min(start + BATCH_SIZE, len(dataset)))
