@@ -113,6 +113,11 @@ def test_an_unknown_name_is_refused() -> None:
         TimmExtractor(model='test_vitt', weights='')
 
 
+def test_a_size_with_half_a_patch_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'size 100 is no multiple of the patch \(16'):
+        TimmExtractor(model='test_vit', weights='', size=100)
+
+
 def test_without_timm_the_error_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -36,7 +36,7 @@ class TimmExtractor(Extractor):
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: timm does not know the name.
+        ValueError: timm does not know the name, or its patches do not fit the size.
     """
 
     network: Any
@@ -61,6 +61,10 @@ class TimmExtractor(Extractor):
         self.network = timm.create_model(model, pretrained=False, num_classes=0)
         data = timm.data.resolve_model_data_config(self.network)
         self.size: int = size or data['input_size'][-1]
+        patch = getattr(getattr(self.network, 'patch_embed', None), 'patch_size', (1,))
+        if any(self.size % side for side in patch):
+            # timm would leave out what remains at the edges.
+            raise ValueError(f'size {self.size} is no multiple of the patch {patch}')
         self._other_size = self.size != data['input_size'][-1]
         # Of some networks, more than the channels of their maps.
         self.dim: int = self.network.head_hidden_size
