@@ -161,16 +161,34 @@ def test_what_the_user_says_is_written_down(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('written', 'read', 'message'),
     [
-        ('adm', 'pytorch-fid', 'npz with sFID of mu, sigma, mu_s, .* how adm write'),
-        ('pytorch-fid', 'adm', 'npz of mu, sigma; .* how pytorch-fid and clean-fid'),
-        ('todd', 'torch-fidelity', 'named tuple of mu, sigma; .* how todd'),
-        ('torch-fidelity', 'todd', 'dict of mu, sigma; .* how torch-fidelity'),
-        ('clean-fid', 'todd', 'npz of mu, sigma; .* how pytorch-fid and clean-fid'),
+        (
+            'adm',
+            'pytorch-fid',
+            r'\(npz with sFID\) of mu, sigma, mu_s, .* layout of adm',
+        ),
+        (
+            'pytorch-fid',
+            'adm',
+            r'\(npz\) of mu, sigma; .* layout of pytorch-fid and clean-fid',
+        ),
+        ('todd', 'torch-fidelity', r'\(named tuple\) of mu, sigma; .* layout of todd'),
+        (
+            'torch-fidelity',
+            'todd',
+            r'\(dict\) of mu, sigma; .* layout of torch-fidelity',
+        ),
+        (
+            'clean-fid',
+            'todd',
+            r'\(npz\) of mu, sigma; .* layout of pytorch-fid and clean-fid',
+        ),
     ],
 )
 def test_the_wrong_kind_is_told(written, read, message, tmp_path, monkeypatch):
     WRITERS[written](tmp_path / 'x', 1, monkeypatch)
-    with pytest.raises(ConversionError, match=f'no cache of {read}: it is a {message}'):
+    with pytest.raises(
+        ConversionError, match=f'no cache of {read} but a file {message}'
+    ):
         statistics.convert(KINDS[read], tmp_path / 'x', number=9)
 
 
@@ -182,8 +200,8 @@ def save(path, **arrays):
 @pytest.mark.parametrize(
     ('arrays', 'message'),
     [
-        (dict(mu=np.ones(64)), 'npz of mu; there are no moments'),
-        (dict(arr_0=np.ones(3)), 'npz of arr_0; there are no moments'),
+        (dict(mu=np.ones(64)), r'\(npz\) of mu; there are no moments'),
+        (dict(arr_0=np.ones(3)), r'\(npz\) of arr_0; there are no moments'),
         (dict(mu=np.ones(64), sigma=np.eye(63)), r'sigma \(d, d\), got \(64,\) and'),
         (dict(mu=np.ones((1, 64)), sigma=np.eye(64)), r'got \(1, 64\) and'),
         (dict(mu=np.ones(64), sigma=np.eye(64) * np.nan), 'mu or sigma holds NaN'),
@@ -206,7 +224,9 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(ConversionError, match='neither an .npz nor'):
         statistics.convert(kind, tmp_path / 'x', number=9)
     torch.save(torch.ones(3), tmp_path / 'y')  # its cache of features
-    with pytest.raises(ConversionError, match='a Tensor of no names; there are no mom'):
+    with pytest.raises(
+        ConversionError, match=r'\(Tensor\) of no names; there are no mom'
+    ):
         statistics.convert(kind, tmp_path / 'y', number=9)
     torch.save({'mu': 1, 'sigma': 2}, tmp_path / 'z')
     with pytest.raises(ConversionError, match='mu is no array but int'):

@@ -201,11 +201,11 @@ def _read(kind: Kind, path: Path) -> dict[str, Any]:
     found, layout = _contents(path)
     if layout != kind.layout or set(MOMENTS) - found.keys():
         likely = [k.name for k in KINDS.values() if k.layout == layout]
-        way_out = f'that is how {" and ".join(likely)} write them'
+        way_out = f'that is the layout of {" and ".join(likely)}'
         if set(MOMENTS) - found.keys():
             way_out = 'there are no moments in it; `python -m vq.fid` makes some'
         raise ConversionError(
-            f'{path} is no cache of {kind.name}: it is a {layout} of '
+            f'{path} is no cache of {kind.name} but a file ({layout}) of '
             f'{listed(map(str, found)) or "no names"}; {way_out}'
         )
     return found
