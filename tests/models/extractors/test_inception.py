@@ -161,13 +161,14 @@ def test_equals_torch_fidelity(weights: Path, photos: Tensor) -> None:
     assert lengths == (pooled.shape[1], logits.shape[1], features.spatial.shape[1])
 
 
-def test_layers_have_their_own_stamps(weights: Path) -> None:
-    one, other = build(weights), build(weights, layer=64, rule='tensorflow')
-    assert one.stamp()['extractor'] == 'Inception'
-    assert one.stamp()['resizer'] == 'pytorch-fid'
-    assert other.stamp()['extractor'] == 'Inception 64'
-    assert other.stamp()['resizer'] == 'tensorflow'
-    assert other.dim == 64
+def test_layers_and_rules_have_their_own_stamps() -> None:
+    with torch.device('meta'):
+        one = InceptionExtractor()
+        other = InceptionExtractor(layer=64, rule='tensorflow')
+    stamp = dict(weights='random', dtype='float32')
+    assert one.stamp() == stamp | dict(extractor='Inception', resizer='pytorch-fid')
+    assert other.stamp() == stamp | dict(extractor='Inception 64', resizer='tensorflow')
+    assert (one.dim, other.dim) == (2048, 64)
 
 
 def fid(features: Tensor) -> float:
