@@ -90,12 +90,16 @@ def check(words: list[str]) -> None:
     while '=' in words[0]:  # variables in front
         words = words[1:]
     program, *rest = words
+    if words[:2] == ['bash', 'tools/torchrun.sh']:  # the same as a script
+        program, *rest = 'auto_torchrun', *words[2:]
     if program in FOREIGN:
         return
     if program == 'make':
         makefile = (ROOT / 'Makefile').read_text()
         targets = [w for w in rest if '=' not in w]
         assert targets and all(f'\n{t}:' in makefile for t in targets), rest
+    elif program == 'auto_torchrun' and rest[0].endswith('.py'):
+        check_tool(ROOT / rest[0], rest[1:])
     elif program == 'auto_torchrun':
         command = launcher.command(rest, {}, gpus=1, port=1)
         check_module(command[_at(command) :])
