@@ -90,7 +90,9 @@ class Sums:
     def size(self) -> str | None:
         """Return the size of the images of all ranks as protocols write it."""
         sizes = set().union(*distributed.gather(self.sizes))
-        return VARIOUS if len(sizes) > 1 else 'x'.join(map(str, *sizes)) or None
+        if len(sizes) > 1:
+            return VARIOUS
+        return next(('x'.join(map(str, size)) for size in sizes), None)
 
     def statistics(self, protocol: Protocol) -> Statistics:
         """Return the statistics over all ranks; every rank must call it.
@@ -126,7 +128,7 @@ class PartialFiles:
     def write(self, sums: Sums) -> None:
         """Replace this rank's file, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / FILES.replace('*', f'{distributed.rank():04d}')
+        path = self._own()
         aside = path.with_name(f'.{path.name}.new')
         write_safetensors(aside, sums.state_dict(), **{KEY: json.dumps(self._identity)})
         sync(aside)
@@ -158,9 +160,11 @@ class PartialFiles:
                 sums.add(load_file(path))
         if sums.blocks:
             self.write(sums)
-        for path in self.folder.glob(FILES):
-            if path.name != FILES.replace('*', f'{distributed.rank():04d}'):
-                path.unlink()
+        for path in found.keys() - {self._own()}:
+            path.unlink()
+
+    def _own(self) -> Path:
+        return self.folder / FILES.replace('*', f'{distributed.rank():04d}')
 
     def _read_header(self, path: Path) -> tuple[dict[str, Any], list[int]] | None:
         """Return the identity and the blocks of a file; None where it is damaged."""
