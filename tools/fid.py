@@ -28,6 +28,8 @@ METRICS = {
     'density_coverage': 'DensityCoverageMetric',
 }
 ALONE = ('inception_score',)  # compared with nothing
+FEATURES = 10_000  # of a reference's images, for KID, precision and recall
+INTERVAL = 10  # batches between two lines of progress
 DIGITS = 12  # of a SHA-256, for people
 RULES = ('pytorch-fid', 'tensorflow', 'clean-fid')
 
@@ -41,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         'reference',
-        help='statistics below pretrained/fid, such as imagenet_val, or a .safetensors',
+        help='statistics below pretrained/fid, such as imagenet_val, or a path to a '
+        '.safetensors, or images to compare with: a path to a folder, or an .npz',
     )
     parser.add_argument(
         'data_root',
@@ -148,7 +151,7 @@ def build_config(args: argparse.Namespace, source: Path) -> Config:
         dataloader=dict(batch_size=64, num_workers=2),
         strategy=dict(type='DDPStrategy'),
         metrics={name: metric_config(name, args) for name in args.metrics},
-        callbacks=[dict(type='LogCallback', interval=10)],
+        callbacks=[dict(type='LogCallback', interval=INTERVAL)],
         generated=True,
         skip_missing=args.skip_missing,
         allow_mismatch=args.allow_mismatch,
@@ -173,17 +176,56 @@ def work_dir(args: argparse.Namespace, source: Path) -> Path:
     return inside if inside.exists() else here
 
 
+def is_images(reference: str) -> bool:
+    """Tell whether a user compares with images: a path, but not of statistics."""
+    suffix = Path(reference).suffix
+    return suffix == '.npz' or '/' in reference and suffix != '.safetensors'
+
+
+def compute_reference(source: Path, config: Config, path: Path) -> None:
+    """Write the statistics of images, seen as the measurement sees its own.
+
+    Args:
+        source: The images.
+        config: That of the measurement.
+        path: The file to write.
+    """
+    from vq.config import check
+    from vq.registry import RUNNERS
+    from vq.runners import Job
+
+    validator = config.validator
+    first = next(iter(validator.metrics.values()))
+    statistics = dict(type='StatisticsCallback', name=str(path), features=FEATURES)
+    runner = dict(
+        type='Extraction',
+        model=first.extractor,
+        dataset=images_config(source),
+        dataloader=validator.dataloader,
+        strategy=validator.strategy,
+        callbacks=[dict(statistics, force=True), *validator.callbacks],
+    )
+    check(runner)
+    job = Job(name='fid/reference', work_dir=path.parent, config=config)
+    RUNNERS.build(runner, job=job).run()
+
+
 def build(args: argparse.Namespace, source: Path) -> Validator:
     """Return the validator, ready to run."""
     from vq import commands, distributed, logs
     from vq.registry import RUNNERS
     from vq.runners import Job
 
+    folder, images = work_dir(args, source), None
+    if is_images(args.reference):
+        images = paths.resolve_input(args.reference).resolve()
+        args.reference = str(folder / 'reference' / f'{images.stem}.safetensors')
     config = build_config(args, source)
-    folder = work_dir(args, source)
     logs.set_up(folder)
     if distributed.is_main():
         config.dump(folder / 'fid.py')
+    if images is not None:
+        compute_reference(images, config, Path(args.reference))
     job = Job(name=f'fid/{source.name}', work_dir=folder, config=config)
     validator: Validator = RUNNERS.build(config.validator, job=job)
     if args.config:
