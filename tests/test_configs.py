@@ -94,3 +94,21 @@ def test_an_experiment_is_a_base_list_and_a_difference(path: Path) -> None:
 def test_every_fragment_loads_alone(path: Path) -> None:
     options = OPTIONS.get(path.name)
     assert load(ROOT / path, options=options).path == ROOT / path
+
+
+def test_a_tokenizer_reports_what_papers_compare(config: Config) -> None:
+    """On data sets with statistics; those of the demos are too small for FID."""
+    path = config.path.relative_to(ROOT / 'configs')
+    validator = config.validator
+    if path.parts[0] == 'fid' or 'data_root' in validator.dataset and (
+        validator.dataset.data_root.startswith(('data/digits', 'data/photos'))
+    ):
+        assert 'fid' not in validator.get('metrics', {})
+        return
+    image = {'l1': 'L1', 'mse': 'MSE', 'psnr': 'PSNR', 'ssim': 'SSIM'}
+    rest = {'fid': 'FIDMetric', 'lpips': 'LPIPSMetric', 'codebook': 'CodebookMetric'}
+    assert {k: v.type for k, v in validator.metrics.items()} == image | rest
+    # The reference is what vq.fid makes of the same images, cut in the same way.
+    name = validator.metrics.fid.reference.removesuffix('_val')
+    reference = load(ROOT / 'configs' / 'fid' / f'{name}.py').validator.dataset
+    assert reference == validator.dataset

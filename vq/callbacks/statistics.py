@@ -104,6 +104,13 @@ class StatisticsCallback(Callback):
         self._announce(runner)
 
     def _announce(self, runner: Runner) -> None:
+        share = runner.dataloader['batch_size'] // distributed.world_size()
+        if share > self.block_size:
+            _logger.warning(
+                "a rank's batches of %d images are cut at blocks of %d; if more fit, "
+                "set this callback's block_size",
+                *(share, self.block_size),
+            )
         number = len(runner.dataset)
         _logger.info('%d images of %s', number, runner.dataset.name)
         if self._earlier:
