@@ -190,6 +190,7 @@ def compute_reference(source: Path, config: Config, path: Path) -> None:
         config: That of the measurement.
         path: The file to write.
     """
+    from vq import distributed
     from vq.config import check
     from vq.registry import RUNNERS
     from vq.runners import Job
@@ -208,6 +209,7 @@ def compute_reference(source: Path, config: Config, path: Path) -> None:
     check(runner)
     job = Job(name='fid/reference', work_dir=path.parent, config=config)
     RUNNERS.build(runner, job=job).run()
+    distributed.barrier()  # rank 0 writes the file that all will read
 
 
 def build(args: argparse.Namespace, source: Path) -> Validator:

@@ -31,7 +31,7 @@ def load_tool(name: str) -> ModuleType:
 
 
 def write_photographs(folder: Path, number: int) -> None:
-    """Write crops of photographs below `real`, and poor JPEGs of them below `jpeg`."""
+    """Write crops of photographs below `real`, and the poorest JPEGs below `jpeg`."""
     photos = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
     for kind in ('real', 'jpeg'):
         (folder / kind).mkdir(parents=True)
@@ -41,7 +41,7 @@ def write_photographs(folder: Path, number: int) -> None:
         top, left = (random.integers(side - SIZE) for side in photo.shape[:2])
         crop = Image.fromarray(photo[top : top + SIZE, left : left + SIZE])
         crop.save(folder / 'real' / f'{index:03d}.png')
-        crop.save(folder / 'jpeg' / f'{index:03d}.jpg', quality=5)
+        crop.save(folder / 'jpeg' / f'{index:03d}.jpg', quality=1)
 
 
 def write_weights(folder: Path) -> None:

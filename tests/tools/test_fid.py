@@ -44,9 +44,9 @@ def tool() -> ModuleType:
 
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of 12 photographs, `real`, their copies, `jpeg`, and weights."""
+    """Return a folder of 8 photographs, `real`, their copies, `jpeg`, and weights."""
     folder = tmp_path_factory.mktemp('photos')
-    write_photographs(folder, 12)
+    write_photographs(folder, 8)
     write_weights(folder)
     return folder
 
@@ -61,7 +61,7 @@ def test_fid_of_jpegs_equals_pytorch_fid(
         inception, 'load_state_dict_from_url', lambda *_, **__: torch.load(weights)
     )
     pair = [str(photos / 'real'), str(photos / 'jpeg')]
-    expected = fid_score.calculate_fid_given_paths(pair, 12, 'cpu', LAYER, 0)
+    expected = fid_score.calculate_fid_given_paths(pair, 8, 'cpu', LAYER, 0)
     layer = f'.metrics.fid.extractor.layer:{LAYER}'
     workers = '.dataloader.num_workers:0'
     found = run(tool, *pair, '--override', layer, workers, tmp_path)
