@@ -174,6 +174,19 @@ def test_differences_of_plain_dicts() -> None:
     assert differences.differences([one, one]) == {}
 
 
+def test_a_callback_more_does_not_make_the_others_differ() -> None:
+    log, ema = dict(type='Log', interval=5), dict(type='EMA')
+    one, two = ({'trainer': {'callbacks': c}} for c in ([log], [ema, log]))
+    assert differences.differences([one, two]) == {
+        '.trainer.callbacks.EMA.type': [None, "'EMA'"]
+    }
+    again = {'trainer': {'callbacks': [log, dict(log, interval=6)]}}
+    more = {'trainer': {'callbacks': [log, dict(log, interval=7)]}}
+    assert differences.differences([again, more]) == {
+        '.trainer.callbacks[1].interval': ['6', '7']
+    }
+
+
 def test_equal_protocols_are_not_marked_and_the_best_is_bold(made: Path) -> None:
     rows = piped(told('a', 'b', '--format', 'markdown'))
     assert [row['fid'] for row in rows] == ['4.5', '**4**']
@@ -252,12 +265,17 @@ def test_a_test_and_a_folder_of_pictures_are_runs_too(runs: Path) -> None:
     latest.symlink_to('iter_4')
     record = dict(weights=[str(latest / 'model.pth')], psnr=9.0, protocols={})
     append_json(runs / 'low_test' / 'metrics.jsonl', record)
+    append_json(
+        runs / 'whole_test' / 'metrics.jsonl', record | {'weights': [str(latest)]}
+    )
     fid = dict(source='/samples', fid=7.0, protocols={})
     append_json(runs / 'fid' / 'metrics.jsonl', fid)
     rows = parsed('low', 'low_test', str(runs / 'fid'))
     assert [row['checkpoint'] for row in rows] == ['iter_4', 'iter_4', '/samples']
     assert rows[1]['images'] == rows[0]['images'] == '16' and rows[2]['images'] == ''
     assert [row['run'] for row in rows] == ['low', 'low_test', 'fid']
+    (test,), (whole,) = parsed('low_test'), parsed('whole')  # as vq.test was called
+    assert whole == test | {'run': 'whole_test'}
 
 
 @pytest.mark.parametrize(

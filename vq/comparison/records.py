@@ -87,7 +87,10 @@ def read(name: str) -> Run:
 
 
 def _find(name: str) -> Path:
-    for folder in (paths.work_dir(name), paths.resolve(name), Path.cwd() / name):
+    # What vq.test was called with comes last: its results lie in NAME_test.
+    tested = f'{name.rstrip("/")}_test'
+    places = [paths.work_dir(name), paths.resolve(name), Path.cwd() / name]
+    for folder in (*places, paths.work_dir(tested)):
         if folder.is_dir():
             return folder
     root = paths.work_dir('')
@@ -136,6 +139,7 @@ def _measured(folder: Path, record: dict[str, Any]) -> tuple[str, Path | None]:
         return str(record.get('source', '')), None
     # `latest` is a link: its name says nothing.
     files = [Path(file).resolve() for file in record['weights']]
-    saved_in = [f.parent for f in files if checkpoints.iteration(f.parent) >= 0]
-    names = [f.parent.name if f.parent in saved_in else f.name for f in files]
-    return ' + '.join(names) or 'random', next(iter(saved_in), None)
+    folders = [f if checkpoints.iteration(f) >= 0 else f.parent for f in files]
+    saved = [f if checkpoints.iteration(f) >= 0 else None for f in folders]
+    names = [(s or f).name for s, f in zip(saved, files, strict=True)]
+    return ' + '.join(names) or 'random', next(filter(None, saved), None)
