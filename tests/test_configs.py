@@ -100,8 +100,10 @@ def test_a_tokenizer_reports_what_papers_compare(config: Config) -> None:
     """On data sets with statistics; those of the demos are too small for FID."""
     path = config.path.relative_to(ROOT / 'configs')
     validator = config.validator
-    if path.parts[0] == 'fid' or 'data_root' in validator.dataset and (
-        validator.dataset.data_root.startswith(('data/digits', 'data/photos'))
+    if (
+        path.parts[0] == 'fid'
+        or 'data_root' in validator.dataset
+        and (validator.dataset.data_root.startswith(('data/digits', 'data/photos')))
     ):
         assert 'fid' not in validator.get('metrics', {})
         return

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.datasets.pictures import save_folder
-from tests.runners.averages import pool
+from tests.metrics.pooled_pixels import pool
 from vq import cli, commands, fid, paths
 from vq.config import ConfigError, load
 from vq.datasets.folder import FolderDataset
@@ -47,7 +47,7 @@ def arguments(tmp_path: Path, *words: str) -> argparse.Namespace:
             f'val_root::{tmp_path}/val',
             'image_size:16',
             '--override',
-            '.model:dict(type="Averages")',
+            '.model:dict(type="PooledPixels")',
             '.dataloader:dict(batch_size=2,num_workers=0)',
             *words,
         ]
@@ -61,7 +61,7 @@ def test_the_statistics_are_those_of_the_split(tmp_path: Path, split: str) -> No
     recipe = [dict(type='Resize', size=16), dict(type='CenterCrop', size=16)]
     images = FolderDataset(data_root=str(tmp_path / split), transforms=recipe)
     pixels = torch.stack([images[i].original_image for i in range(len(images))])  # type: ignore[union-attr]
-    expected = pool(pixels / 256, 2).double().numpy()
+    expected = pool(pixels / 32, 2).double().numpy()
     found = Statistics.load(tmp_path / f'pretrained/fid/folder_{split}.safetensors')
     np.testing.assert_allclose(found.pooled.mean, expected.mean(0), rtol=1e-12)
     np.testing.assert_allclose(

@@ -11,7 +11,7 @@ import torch
 
 from tests.log import Records
 from tests.ranks import run_ranks
-from tests.runners.averages import LENGTH, by_hand, extraction
+from tests.runners.extractions import LENGTH, by_hand, extraction
 from tests.runs import job
 from vq import distributed
 from vq.callbacks.statistics import StatisticsCallback
@@ -75,7 +75,7 @@ def test_the_stamp_says_what_was_seen(tmp_path: Path) -> None:
     runner.run()
     found = result().protocol
     data = data_protocol(runner.dataset).to_dict()
-    seen = dict(size='16x16', extractor='Averages', weights='none', dtype='float32')
+    seen = dict(size='16x16', extractor='PooledPixels', weights='none', dtype='float32')
     assert found.to_dict() == data | seen
     assert json.loads(locate('run').with_suffix('.json').read_text()) == data | seen
 

@@ -75,7 +75,7 @@ def of_clean_fid(path, seed, _):
 def of_adm(path, seed, _):
     mu, sigma = moments(seed)
     mu_s, sigma_s = moments(seed + 10)
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 10, 3), np.uint8)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 12, 3), np.uint8)
     with path.open('wb') as file:
         np.savez(file, pictures, mu=mu, sigma=sigma, mu_s=mu_s, sigma_s=sigma_s)
 
@@ -125,7 +125,7 @@ def test_distances_are_those_of_the_caches(name, tmp_path, monkeypatch):
     assert (protocol.extractor, protocol.resizer) == ('Inception 64', KINDS[name].rule)
     assert (protocol.weights, protocol.number) == (INCEPTION, NUMBER)
     assert (protocol.version, protocol.dataset) == (name, None)
-    assert protocol.size == ('8x10' if name == 'adm' else None)
+    assert protocol.size == ('8x12' if name == 'adm' else None)
     assert (found[0].spatial is not None) is (name == 'adm')
 
 
@@ -248,7 +248,7 @@ def test_features_of_the_pictures_are_added(tmp_path, monkeypatch):
     found = statistics.convert(KINDS['adm'], tmp_path / 'x', number=9, fields=fields)
     statistics.add_features(found, tmp_path / 'x', PooledPixels())
     with np.load(tmp_path / 'x') as file:
-        pictures = file['arr_0'].reshape(3, 2, 4, 2, 5, 3)
+        pictures = file['arr_0'].reshape(3, 2, 4, 2, 6, 3)
     averages = np.moveaxis(pictures.mean((2, 4)), -1, 1).reshape(3, 12) / 32
     assert found.features is not None
     np.testing.assert_allclose(found.features.numpy(), averages, rtol=1e-6)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from tests.runs import job
@@ -22,29 +22,37 @@ EXTRACTOR = dict(type='PooledPixels')
 
 @MODELS.register_module()
 class PooledPixels(Extractor):
-    """Averages of 2 x 2 parts of an image, which are its logits too.
+    """Averages of 2 x 2 parts of an image, its logits too, and of 4 x 4, its map.
 
     Args:
         classes: Number of the logits; 0 has none.
     """
 
     dim = DIM
+    spatial_dim = 48
 
     def __init__(self, *, classes: int = DIM) -> None:
         super().__init__(weights='none')
         self.classes = classes
-        self.network = nn.AdaptiveAvgPool2d(2)
+        self.network = nn.Identity()
         self._freeze()
 
     def load_pretrained(self) -> None:
-        pass
+        self.sha256 = 'none'
 
     def prepare(self, pixels: Tensor) -> Tensor:
-        return pixels / 32
+        return pixels / 32  # a power of two: all averages are exact
 
     def features(self, output: Tensor) -> Features:
-        pooled = rearrange(output, 'b c h w -> b (c h w)')
-        return Features(pooled, logits=pooled if self.classes else None)
+        pooled = pool(output, 2)
+        logits = pooled if self.classes else None
+        return Features(pooled, spatial=pool(output, 4), logits=logits)
+
+
+def pool(image: Tensor, parts: int) -> Tensor:
+    """Return the averages of parts x parts parts: (b, 3, h, w) -> (b, 3 parts^2)."""
+    cells = reduce(image, 'b c (i h) (j w) -> b c i j', 'mean', i=parts, j=parts)
+    return rearrange(cells, 'b c i j -> b (c i j)')
 
 
 def validator(folder: Path, length: int, **changes: Any) -> Validator:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.runners.averages import Averages
+from tests.metrics.pooled_pixels import PooledPixels
 from vq import distributed
 from vq.datasets.synthetic import SyntheticDataset
 from vq.metrics.partial import PartialFiles, Sums
@@ -20,12 +20,12 @@ IMAGES = torch.stack(
 
 def sums(*blocks: int) -> Sums:
     """Return the sums of some blocks of three images."""
-    found = Sums(Averages(), length=12, features=4, device=torch.device('cpu'))
+    found = Sums(PooledPixels(), length=12, features=4, device=torch.device('cpu'))
     for block in blocks:
         index = torch.arange(3 * block, 3 * block + 3)
         images = IMAGES[index]
         batch = Batch(images, torch.zeros(3), index, ['x'] * 3)
-        found.update(batch, Averages()(images))
+        found.update(batch, PooledPixels()(images))
         found.blocks.add(block)
     return found
 
@@ -44,7 +44,7 @@ def test_files_put_together_are_the_whole(
     found = sums()
     store.restore(found, force=False)
     statistics = found.statistics(Protocol())
-    pooled = Averages()(IMAGES).pooled
+    pooled = PooledPixels()(IMAGES).pooled
     assert (statistics.pooled.count, found.blocks) == (12, {0, 1, 2, 3})
     np.testing.assert_allclose(
         statistics.pooled.covariance,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.runners.averages import LENGTH, by_hand, extraction
+from tests.runners.extractions import LENGTH, by_hand, extraction
 from vq.registry import RUNNERS
 from vq.runners import Extraction, Validator
 
@@ -34,7 +34,7 @@ def test_callbacks_are_given_the_models_features(
 def test_metrics_are_not_even_built(tmp_path: Path) -> None:
     config: Mapping[str, Any] = dict(
         type='Extraction',
-        model=dict(type='Averages'),
+        model=dict(type='PooledPixels'),
         dataset=dict(type='SpottyDataset'),
         dataloader=dict(batch_size=1, num_workers=0),
         strategy=dict(type='DDPStrategy'),
