@@ -17,7 +17,7 @@ from tests.metrics.averages import (
     write_statistics,
 )
 from tests.ranks import run_ranks
-from vq import cli, commands, paths, test, train, val
+from vq import cli, commands, distributed, paths, test, train, val
 from vq.datasets import SyntheticDataset
 from vq.logs import read_json_lines
 from vq.metrics.base import Metric
@@ -179,6 +179,18 @@ def test_no_rank_waits_for_one_that_refuses(root: Path, stamp: Protocol) -> None
     stamped(root, size='256x256')
     with pytest.raises(RuntimeError, match='MismatchError.*size is 8x8, there 256x256'):
         run_ranks(wrong_size, 2, root, timeout=60)
+
+
+def one_node_lacks_a_file(root: Path) -> dict[str, float]:
+    """Validate where only rank 0 finds the statistics."""
+    paths.ROOT = root if distributed.is_main() else root / 'other_node'
+    return validator(root, metrics=fid(), skip_missing=True).run()
+
+
+def test_all_ranks_leave_a_metric_out(root: Path, stamp: Protocol) -> None:
+    alone = validator(root, metrics=dict(l1=L1)).run()
+    found = run_ranks(one_node_lacks_a_file, 2, root, timeout=60)
+    assert found == [pytest.approx(alone, rel=1e-12)] * 2
 
 
 def test_a_dry_run_compares_with_nothing(

@@ -82,14 +82,23 @@ class Validator(Runner):
         self.metrics: dict[str, Metric] = {}
         for name, cfg in chosen.items():
             metric: Metric = METRICS.build(cfg)
-            try:
-                metric.prepare(self)
-            except FileNotFoundError as error:
-                if not skip_missing:
-                    raise FileNotFoundError(f'metric {name}: {error}{SKIP}') from error
-                _logger.warning('metric %s is left out: %s', name, error)
-                continue
-            self.metrics[name] = metric
+            problem = self._prepare(metric)
+            # A file may be missing on one node alone: all ranks leave the metric out.
+            if not distributed.any_(problem is not None):
+                self.metrics[name] = metric
+            elif not skip_missing and problem is not None:
+                raise FileNotFoundError(f'metric {name}: {problem}{SKIP}') from problem
+            else:
+                why = problem or 'another rank lacks a file'
+                _logger.warning('metric %s is left out: %s', name, why)
+
+    def _prepare(self, metric: Metric) -> FileNotFoundError | None:
+        """Prepare a metric; return the error of a missing file."""
+        try:
+            metric.prepare(self)
+        except FileNotFoundError as error:
+            return error
+        return None
 
     def feature_source(self, extractor: Mapping[str, Any]) -> FeatureSource:
         """Return the source of an extractor's features, one for equal configs."""
