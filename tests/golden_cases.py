@@ -5,8 +5,11 @@ The cases lie in the folder that the environment variable VQ_GOLDEN names,
 whatever its sizes.
 """
 
+import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +30,20 @@ def cases(prefix: str) -> pytest.MarkDecorator:
     if not paths:
         return pytest.mark.skip(reason=f'no golden case {prefix}* in {ROOT}')
     return pytest.mark.parametrize('path', paths, ids=lambda path: path.name)
+
+
+def described(path: Path) -> dict[str, Any]:
+    """Return what a case's case.json says."""
+    case: dict[str, Any] = json.loads((path / 'case.json').read_text())
+    return case
+
+
+def noted(path: Path, pattern: str) -> list[int]:
+    """Return the numbers that a pattern finds in a case's notes, where it first fits.
+
+    Some settings stand nowhere else. Raises ValueError if it fits nowhere.
+    """
+    for note in described(path)['notes']:
+        if match := re.search(pattern, note):
+            return [int(group) for group in match.groups()]
+    raise ValueError(f'the notes of {path} say nothing like {pattern!r}')

@@ -11,7 +11,7 @@ from pytorch_fid.fid_score import calculate_frechet_distance
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tests.golden_cases import cases
+from tests.golden_cases import cases, described, noted
 from vq.metrics.frechet import Gaussian, frechet_distance
 from vq.metrics.moments import Moments
 
@@ -50,8 +50,9 @@ def test_small_sets_equal_the_published_programs(path: Path) -> None:
     case = load_file(path / 'io.safetensors')
     found = []
     for number in (1, 2):
-        moments = Moments(64)
-        moments.update(case[f'in/features_{number}'])
+        features = case[f'in/features_{number}']
+        moments = Moments(features.shape[1])
+        moments.update(features)
         found.append(moments.gaussian())
         for name, ours in (('mu', found[-1].mean), ('sigma', found[-1].covariance)):
             theirs = case[f'out/small/{name}{number}']
@@ -75,8 +76,9 @@ def recipe(rs: np.random.RandomState, n: int, d: int, shift: float) -> Array:
 @cases('10a')
 def test_fewer_images_than_features_stay_exact(path: Path) -> None:
     case = load_file(path / 'io.safetensors')
-    rs = np.random.RandomState(82)
-    arrays = [recipe(rs, 300, 2048, shift) for shift in (0.2, 0.3)]
+    rs = np.random.RandomState(*noted(path, r'RandomState\((\d+)\)'))
+    n, d = described(path)['config']['big']
+    arrays = [recipe(rs, n, d, shift) for shift in (0.2, 0.3)]
     sums = [float((x**power).sum()) for power in (1, 2) for x in arrays]
     assert sums == pytest.approx(case['out/big/feature_sums'].tolist(), rel=1e-9)
     one, other = map(torch.from_numpy, arrays)

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch_fidelity.metric_kid import kid_features_to_metric
 
-from tests.golden_cases import cases
+from tests.golden_cases import cases, noted
 from tests.metrics.pooled_pixels import (
     EXTRACTOR,
     features_of,
@@ -40,7 +40,9 @@ def torch_fidelity(
 def test_equals_the_published_number(path: Path) -> None:
     case = load_file(path / 'io.safetensors')
     features, reference = case['in/features_1'], case['in/features_2']
-    found = kernel_distance(features, reference, subsets=20, subset_size=100)
+    subsets, size, seed = noted(path, r'(\d+) subsets of (\d+), rng_seed (\d+)')
+    options = dict(subsets=subsets, subset_size=size, seed=seed)
+    found = kernel_distance(features, reference, **options)
     theirs = case['out/kid/mean_std'].tolist()  # computed in float32
     assert [found['mean'], found['std']] == pytest.approx(theirs, rel=2e-6)
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from tests.golden_cases import cases
+from tests.golden_cases import cases, noted
 from tests.metrics.pooled_pixels import (
     EXTRACTOR,
     features_of,
@@ -64,7 +64,9 @@ def brute_force(x: Tensor, y: Tensor, neighbours: int) -> dict[str, float]:
 @cases('10a')
 def test_precision_and_recall_equal_the_published_numbers(path: Path) -> None:
     case = load_file(path / 'io.safetensors')
-    found = precision_recall(case['in/features_1'], case['in/features_2'])
+    (neighbours,) = noted(path, r'neighbourhood (\d+)')
+    pair = case['in/features_1'], case['in/features_2']
+    found = precision_recall(*pair, neighbours=neighbours)
     theirs = {key: case[f'out/prc/{key}'].item() for key in found}
     assert found == pytest.approx(theirs, rel=1e-6)
 

@@ -1,6 +1,7 @@
 """Inception's features equal those of pytorch-fid and torch-fidelity."""
 
-import json
+import functools
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from skimage import data
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from tests.golden_cases import cases
+from tests.golden_cases import cases, described
 from tests.models.extractors.weights import inception_state, write_inception
 from vq.metrics.frechet import frechet_distance
 from vq.metrics.moments import Moments
@@ -51,10 +52,26 @@ def assert_near(actual: Tensor, expected: Tensor, tolerance: float = TOLERANCE) 
     assert (actual - expected).abs().max() <= tolerance * expected.abs().max()
 
 
+@functools.cache
+def state_of(path: Path) -> dict[str, Tensor]:
+    """Return the weights of a case, by its recipe."""
+    recipe = described(path)['inception_recipe']
+    match = re.search(r'RandomState\((\d+)\)', recipe)
+    assert match is not None, recipe
+    return inception_state(int(match[1]))
+
+
+def build_case(path: Path, **options: Any) -> InceptionExtractor:
+    """Return the extractor of a case."""
+    extractor = InceptionExtractor(**options)
+    extractor.network.load_state_dict(state_of(path), strict=False)
+    return extractor
+
+
 @cases('10b')
 def test_the_weights_are_those_of_the_case(path: Path) -> None:
-    state = inception_state()
-    checksums = json.loads((path / 'case.json').read_text())['checksums']
+    state = state_of(path)
+    checksums = described(path)['checksums']
     assert state.keys() == checksums.keys()
     for key, expected in checksums.items():
         value = state[key].double()
@@ -79,9 +96,9 @@ def statistics(x: Tensor) -> Tensor:
 
 
 @cases('10b')
-def test_every_layer_is_that_of_pytorch_fid(path: Path, weights: Path) -> None:
+def test_every_layer_is_that_of_pytorch_fid(path: Path) -> None:
     io = load_file(path / 'io.safetensors')
-    extractor = build(weights)
+    extractor = build_case(path)
     seen: dict[str, Tensor] = {}
 
     def look(name: str, _: Any, __: Any, output: Tensor) -> None:
@@ -106,9 +123,9 @@ def test_every_layer_is_that_of_pytorch_fid(path: Path, weights: Path) -> None:
 
 
 @cases('10b')
-def test_the_other_rule_is_that_of_torch_fidelity(path: Path, weights: Path) -> None:
+def test_the_other_rule_is_that_of_torch_fidelity(path: Path) -> None:
     io = load_file(path / 'io.safetensors')
-    extractor = build(weights, rule='tensorflow')
+    extractor = build_case(path, rule='tensorflow')
     network = extractor.network
     pixels = extractor.prepare(io['in/images_uint8'].float())
     output = network(pixels)
