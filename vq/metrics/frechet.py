@@ -2,10 +2,11 @@
 
 d^2 = |m1 - m2|^2 + tr(C1) + tr(C2) - 2 tr((C1 C2)^(1/2))  (arxiv.org/abs/1706.08500)
 
-The last trace is the sum of the singular values of F1^T F2 for any factors C = F F^T.
-Where both covariances have full rank, roots of eigenvalues are exact enough; where one
-has not (fewer images than features), the root would turn rounding errors of 1e-16 into
-1e-8 each, so singular values are taken instead, of factors of the true rank.
+The last trace is the sum of the roots of the eigenvalues of F^T C2 F, for any factor of
+C1 = F F^T. The factor is that of the set of lower rank, fewer images than features or
+not, and has as many columns as that rank, so that there is no eigenvalue 0 whose root
+would turn a rounding error of 1e-16 into 1e-8. Where some are as small all the same,
+singular values of both factors' product are taken instead.
 """
 
 from dataclasses import dataclass
@@ -65,25 +66,32 @@ def frechet_distance(one: Gaussian, other: Gaussian) -> float:
 
 def _trace_of_root(one: Gaussian, other: Gaussian) -> Tensor:
     """Return tr((C1 C2)^(1/2))."""
-    factors = [_cholesky(gaussian) for gaussian in (one, other)]
-    if factors[0] is not None and factors[1] is not None:
-        product = factors[0].T @ other.covariance @ factors[0]
-        eigenvalues = torch.linalg.eigvalsh(product)
-        if eigenvalues[0] > len(eigenvalues) * EPS * eigenvalues[-1]:
-            root: Tensor = eigenvalues.sqrt().sum()
-            return root
-    full = [
-        _low_rank(gaussian) if factor is None else factor
-        for gaussian, factor in zip((one, other), factors, strict=True)
-    ]
-    singular: Tensor = torch.linalg.svdvals(full[0].T @ full[1])
-    return singular.sum()
+    low, high = sorted((one, other), key=_rank)
+    factor = _factor(low)
+    eigenvalues: Tensor = torch.linalg.eigvalsh(factor.T @ high.covariance @ factor)
+    dim = len(one.mean)
+    if len(eigenvalues) and eigenvalues[0] <= dim * EPS * eigenvalues[-1]:
+        singular: Tensor = torch.linalg.svdvals(factor.T @ _factor(high))
+        return singular.sum()
+    return eigenvalues.sqrt().sum()
+
+
+def _rank(gaussian: Gaussian) -> int:
+    """Return the most that the rank can be: n images span n - 1 dimensions."""
+    dim = len(gaussian.mean)
+    return min(gaussian.count - 1, dim) if gaussian.count else dim
+
+
+def _factor(gaussian: Gaussian) -> Tensor:
+    """Return F of C = F F^T, (d, r), r the rank."""
+    factor = _cholesky(gaussian)
+    return _low_rank(gaussian) if factor is None else factor
 
 
 def _cholesky(gaussian: Gaussian) -> Tensor | None:
     """Return L of C = L L^T, (d, d); None where C has not full rank."""
     covariance, dim = gaussian.covariance, len(gaussian.mean)
-    if 0 < gaussian.count <= dim:
+    if _rank(gaussian) < dim:
         return None
     factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(covariance)
@@ -93,11 +101,10 @@ def _cholesky(gaussian: Gaussian) -> Tensor | None:
 
 
 def _low_rank(gaussian: Gaussian) -> Tensor:
-    """Return F of C = F F^T, (d, r), r the rank."""
+    """Return F of C = F F^T by eigenvectors, (d, r), r the rank."""
     eigenvalues, vectors = torch.linalg.eigh(gaussian.covariance)
     dim = len(eigenvalues)
-    rank = min(gaussian.count - 1, dim) if gaussian.count else dim
     kept = eigenvalues > dim * EPS * eigenvalues[-1]
-    kept[: dim - rank] = False  # ascending; n images span n - 1 dimensions
+    kept[: dim - _rank(gaussian)] = False  # ascending
     factor: Tensor = vectors[:, kept] * eigenvalues[kept].sqrt()
     return factor

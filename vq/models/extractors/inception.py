@@ -74,19 +74,24 @@ class Inception(nn.Module):
 
     def forward(self, image: Tensor) -> InceptionOutput:
         """Run the network on (b, 3, 299, 299)."""
+        pooled = []
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(image)))
-        maps = [functional.max_pool2d(x, 3, stride=2)]  # (b, 64, 73, 73)
-        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(maps[-1]))
-        maps.append(functional.max_pool2d(x, 3, stride=2))  # (b, 192, 35, 35)
-        x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(maps[-1])))
+        x = functional.max_pool2d(x, 3, stride=2)  # (b, 64, 73, 73)
+        pooled.append(x.mean((2, 3)))
+        x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(x))
+        x = functional.max_pool2d(x, 3, stride=2)  # (b, 192, 35, 35)
+        pooled.append(x.mean((2, 3)))
+        x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(x)))
+        x = self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x))))
         # The branch of 1x1 convolutions comes first.
-        before = self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x))))
-        maps.append(self.Mixed_6e(before))  # (b, 768, 17, 17)
-        maps.append(self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(maps[-1]))))
-        pooled = [x.mean((2, 3)) for x in maps]  # the last one is (b, 2048, 8, 8)
+        spatial = x[:, :SPATIAL_CHANNELS].clone()
+        x = self.Mixed_6e(x)  # (b, 768, 17, 17)
+        pooled.append(x.mean((2, 3)))
+        x = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x)))  # (b, 2048, 8, 8)
+        pooled.append(x.mean((2, 3)))
         return InceptionOutput(
             pooled=pooled,
-            spatial=before[:, :SPATIAL_CHANNELS],
+            spatial=spatial,
             logits=functional.linear(pooled[-1], self.fc.weight),
         )
 

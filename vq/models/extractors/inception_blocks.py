@@ -40,7 +40,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (b, in_dim, h, w) to (b, dim, h', w')."""
-        return functional.relu(self.bn(self.conv(x)))
+        return functional.relu_(self.bn(self.conv(x)))  # maps are large: no copy
 
 
 class Block(nn.Module):
