@@ -22,7 +22,7 @@ from tests.metrics.averages import (
     write_statistics,
 )
 from tests.ranks import run_ranks
-from vq.metrics.features import FeatureSource
+from vq.metrics.sources import FeatureSource
 from vq.registry import DATASETS, METRICS
 
 SFID = dict(FID, type='SFIDMetric')

@@ -1,23 +1,19 @@
 """Features of single images, for metrics that compare images with each other."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vq import distributed, dry_run
+from vq.metrics.base import Measured
 from vq.metrics.features import ReferencedMetric
 from vq.metrics.statistics import locate, make_command
 from vq.models.extractors import Features
 from vq.types import Batch
-
-if TYPE_CHECKING:
-    from vq.runners.validator import Validator
 
 
 class Bank:
@@ -131,7 +127,7 @@ class BankedMetric(ReferencedMetric):
         self._number = number
         self._length = 0
 
-    def prepare(self, runner: Validator) -> None:
+    def prepare(self, runner: Measured) -> None:
         """Build the extractor and find the reference's features.
 
         Raises:

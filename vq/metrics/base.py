@@ -1,17 +1,39 @@
 """The contract of a metric: reset, update with each batch, compute once."""
 
-from __future__ import annotations
-
+import typing
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import torch
+from torch import nn
 
 from vq import distributed
+from vq.datasets.base import ImageDataset
+from vq.metrics.protocol import Protocol
+from vq.metrics.sources import FeatureSource
 from vq.types import Batch, Reconstruction
 
-if TYPE_CHECKING:
-    from vq.runners.validator import Validator
+
+class Measured(typing.Protocol):
+    """What a metric may ask of the run that it measures; a `Validator` is one.
+
+    Attributes:
+        model: The model.
+        dataset: The data set that is walked.
+        allow_mismatch: Whether statistics made in another way may be compared with.
+    """
+
+    model: nn.Module
+    dataset: ImageDataset
+    allow_mismatch: bool
+
+    @property
+    def data_protocol(self) -> Protocol:
+        """What the images are."""
+
+    def feature_source(self, extractor: Mapping[str, Any]) -> FeatureSource:
+        """Return the source of an extractor's features, one for equal configs."""
 
 
 class Metric(ABC):
@@ -34,7 +56,7 @@ class Metric(ABC):
         """
         return self._device or distributed.device()
 
-    def prepare(self, runner: Validator) -> None:  # noqa: B027
+    def prepare(self, runner: Measured) -> None:  # noqa: B027
         """Learn what is to be known of the runner; called once, before all else.
 
         Raises:

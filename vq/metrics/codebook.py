@@ -1,16 +1,14 @@
 """Codebook metrics: how many codes are used, and how evenly."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from vq import distributed
-from vq.metrics.base import Metric
+from vq.metrics.base import Measured, Metric
 from vq.models.quantizers.usage import (
     COUNTABLE,
     codebook_statistics,
@@ -20,9 +18,6 @@ from vq.models.quantizers.usage import (
 )
 from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
-
-if TYPE_CHECKING:
-    from vq.runners.validator import Validator
 
 _logger = logging.getLogger(__name__)
 
@@ -67,7 +62,7 @@ class CodebookMetric(Metric):
         self._token_sizes = None if token_sizes is None else tuple(token_sizes)
         self._counts: dict[str, Tensor] | None = None
 
-    def prepare(self, runner: Validator) -> None:
+    def prepare(self, runner: Measured) -> None:
         """Take the sizes of the model's codebook, unless some were given."""
         if self._token_sizes is None:
             self._token_sizes = tuple(runner.model.tokenizer.quantizer.token_sizes)  # type: ignore[union-attr, arg-type]

@@ -1,26 +1,18 @@
 """What metrics on features share: one extractor, one pass a batch, one protocol."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from torch import Tensor
+from typing import Any
 
 from vq import dry_run
-from vq.images import to_uint8
-from vq.metrics.base import Metric
+from vq.metrics.base import Measured, Metric
 from vq.metrics.protocol import Protocol
+from vq.metrics.sources import FeatureSource
 from vq.metrics.statistics import MissingStatisticsError, Statistics, locate
-from vq.models.extractors import Extractor, Features
-from vq.registry import MODELS
+from vq.models.extractors import Features
 from vq.types import Batch, Reconstruction
-
-if TYPE_CHECKING:
-    from vq.runners.validator import Validator
 
 _logger = logging.getLogger(__name__)
 VARIOUS = 'various'  # the size of images that differ in it
@@ -28,34 +20,6 @@ VARIOUS = 'various'  # the size of images that differ in it
 
 class MismatchError(ValueError):
     """Two sets of images were not measured in the same way."""
-
-
-class FeatureSource:
-    """An extractor that several metrics ask for the features of one batch.
-
-    Args:
-        extractor: Config of the extractor.
-    """
-
-    def __init__(self, extractor: Mapping[str, Any]) -> None:
-        self.extractor: Extractor = MODELS.build(extractor)
-        self.extractor.load_pretrained()
-        self._seen: Tensor | None = None
-        self._features: Features | None = None
-
-    def features(self, image: Tensor) -> Features:
-        """Return the features of an image in [-1, 1], as it would be saved: rounded.
-
-        The network runs at the first call with a tensor; the next ones get the same.
-        """
-        if self._features is None or self._seen is not image:
-            self._features = self.extractor.to(image.device)(to_uint8(image))
-            self._seen = image
-        return self._features
-
-    def forget(self) -> None:
-        """Let the last batch go."""
-        self._seen = self._features = None
 
 
 class FeatureMetric(Metric):
@@ -74,7 +38,7 @@ class FeatureMetric(Metric):
         self._size: str | None = None
         self._data = Protocol()
 
-    def prepare(self, runner: Validator) -> None:
+    def prepare(self, runner: Measured) -> None:
         """Build the extractor, or take the one of another metric.
 
         Raises:
@@ -127,7 +91,7 @@ class ReferencedMetric(FeatureMetric):
         self._allow_mismatch = False
         self._mismatch: dict[str, tuple[Any, Any]] = {}
 
-    def prepare(self, runner: Validator) -> None:
+    def prepare(self, runner: Measured) -> None:
         """Build the extractor and find the statistics, before an image is seen.
 
         Raises:

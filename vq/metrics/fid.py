@@ -1,13 +1,12 @@
 """FID (https://arxiv.org/abs/1706.08500) and sFID (https://arxiv.org/abs/2103.03841)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
+from vq.metrics.base import Measured
 from vq.metrics.features import ReferencedMetric
 from vq.metrics.frechet import Gaussian, frechet_distance
 from vq.metrics.moments import Moments
@@ -15,9 +14,6 @@ from vq.metrics.statistics import Statistics
 from vq.models.extractors import Features
 from vq.registry import METRICS
 from vq.types import Batch
-
-if TYPE_CHECKING:
-    from vq.runners.validator import Validator
 
 
 @METRICS.register_module()
@@ -38,7 +34,7 @@ class FIDMetric(ReferencedMetric):
         self._moments: Moments | None = None
         self._theirs: Gaussian | None = None
 
-    def prepare(self, runner: Validator) -> None:
+    def prepare(self, runner: Measured) -> None:
         """Build the extractor and find the statistics, before an image is seen.
 
         Raises:

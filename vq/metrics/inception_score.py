@@ -1,9 +1,7 @@
 """The Inception Score (https://arxiv.org/abs/1606.03498), streamed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from vq import distributed, dry_run
+from vq.metrics.base import Measured
 from vq.metrics.features import FeatureMetric
 from vq.models.extractors import Features
 from vq.registry import METRICS
 from vq.types import Batch
-
-if TYPE_CHECKING:
-    from vq.runners.validator import Validator
 
 SEED = 2020  # torch-fidelity's
 
@@ -128,7 +124,7 @@ class InceptionScoreMetric(FeatureMetric):
         self._split = torch.zeros(0, dtype=torch.int64)
         self._sums: Tensor | None = None
 
-    def prepare(self, runner: Validator) -> None:
+    def prepare(self, runner: Measured) -> None:
         """Build the extractor, and cut the data set into splits.
 
         Raises:

@@ -1,20 +1,16 @@
 """LPIPS as a metric (https://arxiv.org/abs/1801.03924)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vq.images import normalize, to_uint8
+from vq.metrics.base import Measured
 from vq.metrics.image import ImageMetric
 from vq.models.losses import LPIPS
 from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
-
-if TYPE_CHECKING:
-    from vq.runners.validator import Validator
 
 WITHOUT_METRIC = 'or validate without LPIPS: --override .validator.metrics.lpips:None'
 
@@ -37,7 +33,7 @@ class LPIPSMetric(ImageMetric):
         self.quantize = quantize
         self.lpips = LPIPS(way_out=WITHOUT_METRIC)
 
-    def prepare(self, runner: Validator) -> None:
+    def prepare(self, runner: Measured) -> None:
         """Load the network's weights.
 
         Raises:

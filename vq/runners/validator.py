@@ -12,8 +12,8 @@ import torch
 from vq import distributed
 from vq.datasets.loader import val_loader
 from vq.metrics.base import Metric
-from vq.metrics.features import FeatureSource
 from vq.metrics.protocol import Protocol, data_protocol
+from vq.metrics.sources import FeatureSource
 from vq.registry import METRICS, RUNNERS
 from vq.runners.base import Job, Runner
 from vq.types import Batch, Quantized, Reconstruction

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from tests.log import Records
 from vq.checkpoints.files import CheckpointError
-from vq.metrics.features import FeatureSource
 from vq.metrics.fid import FIDMetric
 from vq.metrics.frechet import frechet_distance
 from vq.metrics.moments import Moments
 from vq.metrics.protocol import Protocol
+from vq.metrics.sources import FeatureSource
 from vq.metrics.statistics import Statistics
 from vq.models.extractors import Extractor, Features, InceptionExtractor
 from vq.registry import MODELS
