@@ -43,8 +43,8 @@ def test_equals_the_published_number(path: Path) -> None:
     subsets, size, seed = noted(path, r'(\d+) subsets of (\d+), rng_seed (\d+)')
     options = dict(subsets=subsets, subset_size=size, seed=seed)
     found = kernel_distance(features, reference, **options)
-    theirs = case['out/kid/mean_std'].tolist()  # computed in float32
-    assert [found['mean'], found['std']] == pytest.approx(theirs, rel=2e-6)
+    theirs = case['out/kid/mean_std'].tolist()  # float32 differences of large sums
+    assert [found['mean'], found['std']] == pytest.approx(theirs, rel=1e-4)
 
 
 @pytest.mark.parametrize(
