@@ -132,29 +132,34 @@ class NeighboursMetric(BankedMetric):
 
     Args:
         reference: See `BankedMetric`.
-        neighbours: The neighbour that an image's ball reaches to.
+        neighbours: The neighbour that an image's ball reaches to; None is `usual`.
         number: See `BankedMetric`.
-        extractor: See `FeatureMetric`.
+        extractor: See `FeatureMetric`. The papers' is a VGG16.
+
+    Attributes:
+        usual: The neighbour that the paper takes.
     """
+
+    usual: int
 
     def __init__(
         self,
         *,
         reference: str,
-        neighbours: int,
-        number: int | None,
-        extractor: Mapping[str, Any] | None,
+        neighbours: int | None = None,
+        number: int | None = None,
+        extractor: Mapping[str, Any] | None = None,
     ) -> None:
-        if neighbours < 1:
+        self.neighbours = self.usual if neighbours is None else neighbours
+        if self.neighbours < 1:
             raise ValueError(f'neighbours must be 1 at least, got {neighbours}')
         super().__init__(
             reference=reference,
-            least=neighbours + 1,
-            argument=f'neighbours={neighbours}',
+            least=self.neighbours + 1,
+            argument=f'neighbours={self.neighbours}',
             number=number,
             extractor=extractor,
         )
-        self.neighbours = neighbours
 
     def protocol(self) -> dict[str, Any]:
         """Return what the number means, and how large a ball is."""
@@ -165,29 +170,11 @@ class NeighboursMetric(BankedMetric):
 class PrecisionRecallMetric(NeighboursMetric):
     """Precision, recall and f_score of features to those of cached statistics.
 
-    Args:
-        reference: See `BankedMetric`.
-        neighbours: The neighbour that an image's ball reaches to.
-        number: See `BankedMetric`.
-        extractor: See `FeatureMetric`. The paper's is a VGG16.
+    See `NeighboursMetric` for the arguments; a ball reaches to the third neighbour.
     """
 
     results = ('precision', 'recall', 'f_score')
-
-    def __init__(
-        self,
-        *,
-        reference: str,
-        neighbours: int = 3,
-        number: int | None = None,
-        extractor: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            reference=reference,
-            neighbours=neighbours,
-            number=number,
-            extractor=extractor,
-        )
+    usual = 3
 
     def _measure(self, features: Tensor, reference: Tensor) -> dict[str, float]:
         return precision_recall(features, reference, neighbours=self.neighbours)
@@ -197,29 +184,11 @@ class PrecisionRecallMetric(NeighboursMetric):
 class DensityCoverageMetric(NeighboursMetric):
     """Density and coverage of features to those of cached statistics.
 
-    Args:
-        reference: See `BankedMetric`.
-        neighbours: The neighbour that an image's ball reaches to.
-        number: See `BankedMetric`.
-        extractor: See `FeatureMetric`. The paper's is a VGG16.
+    See `NeighboursMetric` for the arguments; a ball reaches to the fifth neighbour.
     """
 
     results = ('density', 'coverage')
-
-    def __init__(
-        self,
-        *,
-        reference: str,
-        neighbours: int = 5,
-        number: int | None = None,
-        extractor: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            reference=reference,
-            neighbours=neighbours,
-            number=number,
-            extractor=extractor,
-        )
+    usual = 5
 
     def _measure(self, features: Tensor, reference: Tensor) -> dict[str, float]:
         return density_coverage(features, reference, neighbours=self.neighbours)
