@@ -107,6 +107,34 @@ class Quantized:
 
 
 @dataclass(slots=True)
+class Distillation:
+    """What a system returns that tells a teacher's features from tokens.
+
+    Attributes:
+        features: As told from the quantized latent, (b, c, h, w).
+        target: The teacher's, float32, (b, c, h, w).
+        quantized: The quantizer's result that they were told from.
+    """
+
+    features: Tensor
+    target: Tensor
+    quantized: Quantized
+
+
+@dataclass(slots=True)
+class Classification:
+    """What a probe returns that tells a picture's class from tokens.
+
+    Attributes:
+        logits: Of the classes, (b, k).
+        quantized: The quantizer's result that they were told from.
+    """
+
+    logits: Tensor
+    quantized: Quantized
+
+
+@dataclass(slots=True)
 class Reconstruction:
     """What a reconstructor returns.
 
@@ -117,6 +145,9 @@ class Reconstruction:
 
     image: Tensor
     quantized: Quantized
+
+
+Output = Reconstruction | Distillation | Classification  # of a system's `val_step`
 
 
 class Update(Protocol):

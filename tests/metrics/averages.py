@@ -47,7 +47,7 @@ class Averages(Extractor):
         self.power = power
         self.spatial_dim = 12 if spatial else 0
         self.network = nn.Identity()
-        self._freeze()
+        self.freeze()
 
     def load_pretrained(self) -> None:
         if self.weights:

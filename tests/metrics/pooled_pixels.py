@@ -35,7 +35,7 @@ class PooledPixels(Extractor):
         super().__init__(weights='none')
         self.classes = classes
         self.network = nn.Identity()
-        self._freeze()
+        self.freeze()
 
     def load_pretrained(self) -> None:
         self.sha256 = 'none'

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from vq.types import Batch, Quantized, Reconstruction
+from vq.types import Batch, Output, Quantized
 
 if TYPE_CHECKING:
     from vq.runners.base import Runner
@@ -46,7 +46,7 @@ class Callback:
         """
 
     def after_val_iter(
-        self, runner: Runner, batch: Batch, output: Reconstruction | Quantized
+        self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Act after a batch of validation or of tokenizing."""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from vq import distributed, images
 from vq.callbacks.base import Callback
 from vq.registry import CALLBACKS
-from vq.types import Batch, Quantized, Reconstruction
+from vq.types import Batch, Output, Quantized, Reconstruction
 
 if TYPE_CHECKING:
     from vq.runners.base import Runner
@@ -79,7 +79,7 @@ class ImagesCallback(Callback):
             runner.visualizer.image('train/reconstruction', sheet, runner.iteration)
 
     def after_val_iter(
-        self, runner: Runner, batch: Batch, output: Reconstruction | Quantized
+        self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Keep the images that the sheet will show."""
         if not isinstance(output, Reconstruction):
@@ -137,7 +137,7 @@ class VisualCallback(Callback):
             raise ValueError(f'--visual {pattern!r} matches none of {KINDS}')
 
     def after_val_iter(
-        self, runner: Runner, batch: Batch, output: Reconstruction | Quantized
+        self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Save every picture of the batch; each rank its own."""
         if not isinstance(output, Reconstruction):

@@ -17,7 +17,7 @@ from vq import distributed
 from vq.callbacks.base import Callback
 from vq.logs import append_json, read_json_lines, write_json_lines
 from vq.registry import CALLBACKS
-from vq.types import Batch, Quantized, Reconstruction
+from vq.types import Batch, Output, Quantized
 from vq.visual import Visualizer
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class LogCallback(Callback):
         return {k: m / n for k, m, n in zip(keys, means, counts, strict=True)}
 
     def after_val_iter(
-        self, runner: Runner, batch: Batch, output: Reconstruction | Quantized
+        self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Log how far validation is."""
         assert self._progress is not None

@@ -17,7 +17,7 @@ from vq.datasets.token_store import TokenMeta
 from vq.datasets.tokens import TokenWriter
 from vq.images import normalize
 from vq.registry import CALLBACKS
-from vq.types import Batch, Quantized, Reconstruction
+from vq.types import Batch, Output, Quantized
 
 if TYPE_CHECKING:
     from vq.runners.base import Runner
@@ -66,7 +66,7 @@ class TokenCallback(Callback):
         return self._done
 
     def after_val_iter(
-        self, runner: Runner, batch: Batch, output: Reconstruction | Quantized
+        self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Add the tokens of a batch, unless its block is already written."""
         assert self._writer is not None

@@ -12,7 +12,7 @@ from vq import distributed
 from vq.datasets.base import ImageDataset
 from vq.metrics.protocol import Protocol
 from vq.metrics.sources import FeatureSource
-from vq.types import Batch, Reconstruction
+from vq.types import Batch
 
 
 class Measured(typing.Protocol):
@@ -37,7 +37,7 @@ class Measured(typing.Protocol):
 
 
 class Metric(ABC):
-    """Something measured on reconstructions, gathered over batches and ranks.
+    """Something measured on what a system makes of images, over batches and ranks.
 
     A rank keeps running sums on the device of the batches it sees, so that `update`
     never waits for the device, and `compute` adds the ranks up in one all-reduce.
@@ -74,14 +74,20 @@ class Metric(ABC):
         """Forget everything seen so far."""
         self._device = None
 
-    def update(self, batch: Batch, reconstruction: Reconstruction) -> None:
-        """Add one batch of this rank; no sample may come twice."""
+    def update(self, batch: Batch, output: Any) -> None:
+        """Add one batch of this rank; no sample may come twice.
+
+        Args:
+            batch: The images.
+            output: What the system made of them, one of `vq.types.Output`: a metric
+                says in `_update` which kind it measures.
+        """
         if self._device is None:
             self._device = batch.original_image.device
-        self._update(batch, reconstruction)
+        self._update(batch, output)
 
     @abstractmethod
-    def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
+    def _update(self, batch: Batch, output: Any) -> None:
         """Add one batch to the sums, which belong on `self.device`."""
 
     @abstractmethod

@@ -1,9 +1,8 @@
 """Building blocks of convolutional autoencoders, as in VQGAN (https://arxiv.org/abs/2012.09841)."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -91,40 +90,6 @@ def frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-class FrozenModule(nn.Module):
-    """A network that is used and never trained: a teacher, a perceptual loss.
-
-    It stays in eval mode, it contributes nothing to state dicts, and a strict load
-    does not miss it: its weights come from a file of their own. Subclasses call
-    `freeze` at the end of their constructor.
-    """
-
-    def freeze(self) -> None:
-        """Let no parameter require a gradient, and enter eval mode."""
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> Self:
-        """Stay in eval mode whatever `mode` says, and stay frozen."""
-        del mode
-        self.requires_grad_(False)
-        return super().train(False)
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what was there before: the weights are not part of a checkpoint."""
-        destination = args[0] if args else kwargs.get('destination')
-        return OrderedDict() if destination is None else destination
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *args: Any
-    ) -> None:
-        # The sub-modules load from this dict next: what a checkpoint lacks they
-        # find here as it is, so that nothing is missing.
-        for name, tensor in super().state_dict().items():
-            state_dict.setdefault(prefix + name, tensor)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class ResidualBlock(nn.Module):

@@ -33,7 +33,7 @@ class Small(Extractor):
     def __init__(self, *, weights: str = '', **switches: bool) -> None:
         super().__init__(weights=weights, **switches)
         self.network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.GELU())
-        self._freeze()
+        self.freeze()
 
     def prepare(self, pixels: Tensor) -> Tensor:
         """Map to [0, 1]."""

@@ -141,7 +141,7 @@ class InceptionExtractor(Extractor):
         resizer, self._half = rules[rule]
         self._resize = RESIZERS[resizer]
         self.network = Inception()
-        self._freeze()
+        self.freeze()
 
     def stamp(self) -> dict[str, str]:
         """Return what identifies the features."""

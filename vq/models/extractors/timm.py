@@ -71,7 +71,7 @@ class TimmExtractor(Extractor):
         for name in ('mean', 'std'):
             value = rearrange(torch.tensor(data[name]), 'c -> 1 c 1 1')
             self.register_buffer(name, value, persistent=False)
-        self._freeze()
+        self.freeze()
 
     def load_pretrained(self) -> None:
         """Load the weights from their file, then fit the network to the size."""

@@ -14,8 +14,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from torchvision.models import vgg
 
 from vq import dry_run, pretrained
+from vq.models.frozen import FrozenModule
 from vq.models.layers import (
-    FrozenModule,
     at_least_float32,
     differentiated_once,
     full_precision,

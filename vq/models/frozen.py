@@ -1,0 +1,128 @@
+"""What is used and never trained: frozen modules, and networks from one local file."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from vq import dry_run, paths, pretrained
+from vq.checkpoints.files import CheckpointError, read_file, sha256
+from vq.checkpoints.weights import check_fit
+
+_logger = logging.getLogger(__name__)
+RANDOM = 'random'  # the stamp of weights that come from no file
+CONTAINERS = ('state_dict', 'model')  # where training programs keep them in a file
+
+
+class FrozenModule(nn.Module):
+    """A network that is used and never trained: a teacher, a perceptual loss.
+
+    It stays in eval mode, it contributes nothing to state dicts, and a strict load
+    does not miss it: its weights come from a file of their own. Subclasses call
+    `freeze` at the end of their constructor.
+    """
+
+    def freeze(self) -> None:
+        """Let no parameter require a gradient, and enter eval mode."""
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in eval mode whatever `mode` says, and stay frozen."""
+        del mode
+        self.requires_grad_(False)
+        return super().train(False)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what was there before: the weights are not part of a checkpoint."""
+        destination = args[0] if args else kwargs.get('destination')
+        return OrderedDict() if destination is None else destination
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        # The sub-modules load from this dict next: what a checkpoint lacks they
+        # find here as it is, so that nothing is missing.
+        for name, tensor in super().state_dict().items():
+            state_dict.setdefault(prefix + name, tensor)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class FrozenNetwork(FrozenModule):
+    """A published network that takes its weights from one local file.
+
+    A subclass builds `self.network` and then calls `freeze`; where the file has other
+    names than the network, it overrides `_load`.
+
+    Args:
+        weights: An entry of `vq.pretrained`, such as 'pytorch_fid/inception', or a
+            path.
+
+    Attributes:
+        sha256: Of the file; 'random' before it is read.
+    """
+
+    network: nn.Module
+
+    def __init__(self, *, weights: str) -> None:
+        super().__init__()
+        self.weights = weights
+        self.sha256 = RANDOM
+
+    def load_pretrained(self) -> None:
+        """Load the weights from their file.
+
+        Raises:
+            FileNotFoundError: It is missing; in a dry run that is only a warning.
+            CheckpointError: It is damaged, or holds another network.
+        """
+        try:
+            path = self._path()
+        except FileNotFoundError as error:
+            if not dry_run.enabled():
+                raise
+            _logger.warning('dry run: %s is random: %s', type(self).__name__, error)
+            return
+        self._load(self._read(path), path)
+        self.sha256 = sha256(path)
+
+    def _path(self) -> Path:
+        if pretrained.is_entry(self.weights):
+            return pretrained.find(self.weights)
+        return paths.resolve_input(self.weights)
+
+    def _read(self, path: Path) -> dict[str, Tensor]:
+        """Return the weights in a file."""
+        return read_weights(path)
+
+    def _load(self, weights: Mapping[str, Tensor], source: Path) -> None:
+        """Load what the file holds into the network."""
+        own = self.network.state_dict()
+        # Only training counts the batches that a norm has seen; files may lack it.
+        counts = {key: own[key] for key in own if key.endswith('num_batches_tracked')}
+        complete = counts | dict(weights)
+        check_fit(self.network, complete, source)
+        self.network.load_state_dict(complete)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the weights in a file, also from one container of a training program.
+
+    Raises:
+        CheckpointError: It is damaged, or holds something else.
+    """
+    weights = read_file(path)
+    for key in CONTAINERS:
+        if isinstance(weights, dict) and isinstance(weights.get(key), dict):
+            weights = weights[key]
+    if not isinstance(weights, dict) or not all(
+        isinstance(value, Tensor) for value in weights.values()
+    ):
+        raise CheckpointError(
+            f'{path} holds no weights: a state dict is wanted, alone or as '
+            f'{" or ".join(map(repr, CONTAINERS))}'
+        )
+    return weights
