@@ -1,0 +1,11 @@
+"""VQ-KD with CLIP ViT-B/16 as its teacher, 8,192 codes, on LAION-Aesthetics; not yet trained.
+
+auto_torchrun -m vq.train NAME configs/vqkd/clip_8192_laion_aesthetics_ddp.py
+"""
+
+_base_ = [
+    '../_base_/models/vqkd.py', '../_base_/teachers/clip.py',
+    '../_base_/datasets/laion_aesthetics.py', '../_base_/augment/default_224.py',
+    '../_base_/schedules/vqkd.py', '../_base_/strategies/ddp.py',
+    '../_base_/runtime_features.py',
+]  # fmt: skip

@@ -1,0 +1,11 @@
+"""VQ-KD with DINOv3 ViT-B/16 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+
+auto_torchrun -m vq.train NAME configs/vqkd/dinov3_8192_imagenet_ddp.py
+"""
+
+_base_ = [
+    '../_base_/models/vqkd.py', '../_base_/teachers/dinov3.py',
+    '../_base_/datasets/imagenet.py', '../_base_/augment/default_224.py',
+    '../_base_/schedules/vqkd.py', '../_base_/strategies/ddp.py',
+    '../_base_/runtime_features.py',
+]  # fmt: skip
