@@ -1,4 +1,4 @@
-"""VQ-KD with CLIP ViT-B/16 as its teacher, 8,192 codes, on SA-Med2D-20M; not yet trained.
+"""VQ-KD of CLIP ViT-B/16, 8,192 codes, on SA-Med2D-20M; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/clip_8192_sa_med2d_20m_ddp.py
 """

@@ -1,4 +1,4 @@
-"""VQ-KD with CLIP ViT-B/16 as its teacher, 8,192 codes, on SATIN; not yet trained.
+"""VQ-KD of CLIP ViT-B/16, 8,192 codes, on SATIN; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/clip_8192_satin_ddp.py
 """

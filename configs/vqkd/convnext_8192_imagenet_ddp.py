@@ -1,4 +1,4 @@
-"""VQ-KD with a supervised ConvNeXt-B as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of a supervised ConvNeXt-B, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/convnext_8192_imagenet_ddp.py
 """

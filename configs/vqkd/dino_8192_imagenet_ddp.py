@@ -1,4 +1,4 @@
-"""VQ-KD with DINO ViT-B/16 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of DINO ViT-B/16, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/dino_8192_imagenet_ddp.py
 """

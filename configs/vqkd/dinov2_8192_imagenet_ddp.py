@@ -1,4 +1,4 @@
-"""VQ-KD with DINOv2 ViT-B/14 with registers as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of DINOv2 ViT-B/14 with registers, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/dinov2_8192_imagenet_ddp.py
 """

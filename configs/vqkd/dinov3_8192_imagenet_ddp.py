@@ -1,4 +1,4 @@
-"""VQ-KD with DINOv3 ViT-B/16 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of DINOv3 ViT-B/16, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/dinov3_8192_imagenet_ddp.py
 """

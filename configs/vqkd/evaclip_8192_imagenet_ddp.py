@@ -1,4 +1,4 @@
-"""VQ-KD with EVA-02-CLIP B/16 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of EVA-02-CLIP B/16, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/evaclip_8192_imagenet_ddp.py
 """

@@ -1,4 +1,4 @@
-"""VQ-KD with MAE ViT-B/16 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of MAE ViT-B/16, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/mae_8192_imagenet_ddp.py
 """

@@ -1,4 +1,4 @@
-"""VQ-KD with OpenCLIP ViT-L/14 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of OpenCLIP ViT-L/14, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/openclip_L_14_8192_imagenet_ddp.py
 """

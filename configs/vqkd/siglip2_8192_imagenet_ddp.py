@@ -1,4 +1,4 @@
-"""VQ-KD with SigLIP 2 B/16 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of SigLIP 2 B/16, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/siglip2_8192_imagenet_ddp.py
 """

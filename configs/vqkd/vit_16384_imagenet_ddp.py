@@ -1,4 +1,4 @@
-"""VQ-KD with a supervised ViT-B/16 as its teacher, 16,384 codes, on ImageNet; not yet trained.
+"""VQ-KD of a supervised ViT-B/16, 16,384 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/vit_16384_imagenet_ddp.py
 """

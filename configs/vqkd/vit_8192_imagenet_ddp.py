@@ -1,4 +1,4 @@
-"""VQ-KD with a supervised ViT-B/16 as its teacher, 8,192 codes, on ImageNet; not yet trained.
+"""VQ-KD of a supervised ViT-B/16, 8,192 codes, on ImageNet; not yet trained.
 
 auto_torchrun -m vq.train NAME configs/vqkd/vit_8192_imagenet_ddp.py
 """
