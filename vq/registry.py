@@ -1,4 +1,4 @@
-"""The seven registries: a config's `type` names a class in one of them.
+"""The registries: a config's `type` names a class in one of them.
 
 A folder, a registry and a config key share one name (`metrics/`, `METRICS`,
 `val_metrics`), and `locations` imports the folder at the first build, so that no
@@ -86,5 +86,8 @@ METRICS = Registry('metric', location='vq.metrics')
 CALLBACKS = Registry('callback', location='vq.callbacks')
 RUNNERS = Registry('runner', location='vq.runners', aliases=['VQITRunnerRegistry'])
 STRATEGIES = Registry('strategy', location='vq.runners')
+OPTIMIZERS = Registry('optimizer', location='vq.optimizers')
+SCHEDULERS = Registry('scheduler', location='vq.optimizers')
 
+# Of what stands under neither `optimizers` nor `schedulers` in a config.
 ALL = (MODELS, DATASETS, TRANSFORMS, METRICS, CALLBACKS, RUNNERS, STRATEGIES)

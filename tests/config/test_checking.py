@@ -74,6 +74,16 @@ def test_a_good_config_passes(write: Write) -> None:
         ('.trainer.optimizers.generator.type::AdmW',
          ".trainer.optimizers.generator: there is no class 'AdmW' (set by --override "
          '.trainer.optimizers.generator.type::AdmW); did you mean `AdamW`'),
+        ('.trainer.optimizers.generator:dict(type="LARS", lr=1, trust=0.1)',
+         '.trainer.optimizers.generator: LARS takes no `trust` (set by --override '
+         ".trainer.optimizers.generator:{'type': 'LARS', 'lr': 1, 'trust': 0.1}); "
+         'did you mean `trust_coefficient`?'),
+        ('.trainer.optimizers.generator:dict(type="LAR", lr=1)',
+         ".trainer.optimizers.generator: there is no class 'LAR' (set by --override "
+         ".trainer.optimizers.generator:{'type': 'LAR', 'lr': 1}); did you mean "
+         '`LARS`'),
+        ('.trainer.schedulers.generator.type::Adam',
+         ".trainer.schedulers.generator: there is no class 'Adam'"),
         ('.trainer.schedulers.generator.schedulers[1].T_mx:3',
          '.trainer.schedulers.generator.schedulers[1]: CosineAnnealingLR takes no '
          '`T_mx` (set by --override '

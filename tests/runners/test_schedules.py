@@ -169,5 +169,5 @@ def test_ranks_agree_on_a_plateau_by_their_mean() -> None:
 
 
 def test_an_unknown_class_is_named() -> None:
-    with pytest.raises(KeyError, match="lr_scheduler has no 'WarmUp'"):
+    with pytest.raises(KeyError, match="no scheduler called 'WarmUp'"):
         schedule(dict(type='WarmUp'))

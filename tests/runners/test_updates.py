@@ -82,6 +82,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     'fused Adam': dict(fused=True),
     'AdamW': dict(type='AdamW', weight_decay=0.1),
     'SGD': dict(type='SGD', betas=DROP, momentum=0.9),
+    'LARS': dict(type='LARS', betas=DROP, weight_decay=0.1),
 }
 
 
@@ -219,5 +220,5 @@ def test_params_may_be_some_and_the_others_rest() -> None:
 
 
 def test_an_unknown_optimizer_is_named() -> None:
-    with pytest.raises(KeyError, match="torch.optim has no 'Adamm'"):
+    with pytest.raises(KeyError, match="'Adamm'; did you mean Adam"):
         build('Adamm', [], {}, torch.device('cpu'))

@@ -117,42 +117,29 @@ def _role(key: Key) -> str:
     return str(roles[-1]) if roles else ''
 
 
-def _find(type_: Any, role: str) -> tuple[Any, frozenset[str]]:
-    """Return the class that `type_` names, and which arguments its builder adds."""
+def _registries(role: str) -> tuple[Any, ...]:
+    """Return where the classes are registered that may stand there."""
     from vq import registry  # here, so that --help is instant
 
-    given = dict(optimizers=OPTIMIZER_GIVEN, schedulers=SCHEDULER_GIVEN)
-    if role and isinstance(type_, str) and type_ in _torch_classes(role):
-        return _torch_classes(role)[type_], given[role]
-    for one in registry.ALL:
+    roles = dict(optimizers=registry.OPTIMIZERS, schedulers=registry.SCHEDULERS)
+    return (roles[role],) if role else registry.ALL
+
+
+def _find(type_: Any, role: str) -> tuple[Any, frozenset[str]]:
+    """Return the class that `type_` names, and which arguments its builder adds."""
+    given = dict(
+        optimizers=OPTIMIZER_GIVEN, schedulers=SCHEDULER_GIVEN, runner=RUNNER_GIVEN
+    )
+    for one in _registries(role):
         found = one.find(type_)
         if found is not None:
-            runner = one.name == registry.RUNNERS.name
-            return found, RUNNER_GIVEN if runner else given.get(role, frozenset())
+            return found, given.get(role or one.name, frozenset())
     return None, frozenset()
 
 
 def _names(role: str) -> list[str]:
     """Return the names of all classes that may stand there."""
-    from vq import registry
-
-    if role:
-        return sorted(_torch_classes(role))
-    return sorted({name for one in registry.ALL for name in one.names()})
-
-
-def _torch_classes(role: str) -> dict[str, type]:
-    from torch import optim
-
-    module: Any = optim if role == 'optimizers' else optim.lr_scheduler
-    base: type = (
-        optim.Optimizer if role == 'optimizers' else optim.lr_scheduler.LRScheduler
-    )
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, base) and value is not base
-    }
+    return sorted({name for one in _registries(role) for name in one.names()})
 
 
 def _backends() -> list[str]:

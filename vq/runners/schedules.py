@@ -8,6 +8,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from vq import distributed
+from vq.registry import SCHEDULERS
 
 Spec = Mapping[str, Any]
 
@@ -117,17 +118,13 @@ PLATEAU = ('best', 'cooldown_counter', 'num_bad_epochs', 'last_epoch')
 
 
 def build(optimizer: Optimizer, spec: Spec) -> Any:
-    """Build a scheduler of torch.optim.lr_scheduler.
+    """Build a scheduler, and those inside it.
 
     Raises:
-        KeyError: There is no such class.
+        KeyError: There is no such class; the nearest names are listed.
     """
     arguments = dict(spec)
-    type_ = arguments.pop('type')
-    found = getattr(lr_scheduler, type_, None)
-    if found is None:
-        raise KeyError(f'torch.optim.lr_scheduler has no {type_!r}')
     if 'schedulers' in arguments:
-        inner = [build(optimizer, item) for item in arguments.pop('schedulers')]
-        return found(optimizer, schedulers=inner, **arguments)
-    return found(optimizer, **arguments)
+        inner = [build(optimizer, item) for item in arguments['schedulers']]
+        arguments['schedulers'] = inner
+    return SCHEDULERS.build(arguments, optimizer=optimizer)

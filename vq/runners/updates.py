@@ -11,6 +11,7 @@ from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from vq import distributed
+from vq.registry import OPTIMIZERS
 from vq.runners.parameters import groups
 from vq.runners.schedules import Schedule
 from vq.runners.strategies import DDPStrategy
@@ -29,8 +30,9 @@ class OptimizerUpdate:
 
     Args:
         name: The optimizer's name in the config.
-        spec: `type` (a class of torch.optim), `params` (see parameters.groups),
-            `clip_grad` (largest gradient norm) and the class's arguments.
+        spec: `type` (a class of torch.optim or vq.optimizers), `params` (see
+            parameters.groups), `clip_grad` (largest gradient norm) and the class's
+            arguments.
         schedule: The learning rate's schedule, see schedules.Schedule.
         model: The model whose parameters these are.
         strategy: How the loss functions run.
@@ -215,15 +217,14 @@ def build(
     arguments: dict[str, Any],
     device: torch.device,
 ) -> Optimizer:
-    """Build an optimizer of torch.optim; on GPUs and CPUs Adam and AdamW are fused.
+    """Build an optimizer; on GPUs and CPUs Adam and AdamW are fused.
 
     Raises:
-        KeyError: torch.optim has no such class.
+        KeyError: There is no such class; the nearest names are listed.
     """
-    found = getattr(torch.optim, type_, None)
-    if found is None:
-        raise KeyError(f'torch.optim has no {type_!r}')
     if type_ in FUSED and device.type in ('cuda', 'cpu'):
         arguments = dict(fused=True) | arguments
-    optimizer: Optimizer = found(parameter_groups, **arguments)
+    optimizer: Optimizer = OPTIMIZERS.build(
+        dict(type=type_, **arguments), params=parameter_groups
+    )
     return optimizer
