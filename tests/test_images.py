@@ -38,11 +38,10 @@ def test_grid_equals_pasting_one_by_one(number: int) -> None:
     assert np.array_equal(np.moveaxis(found.numpy(), 0, -1), sheet)
 
 
-def test_pairs_stand_side_by_side() -> None:
-    one = torch.randint(0, 256, (3, 3, 2, 2), dtype=torch.uint8)
-    other = torch.randint(0, 256, (3, 3, 2, 2), dtype=torch.uint8)
-    expected = images.grid(torch.cat([one, other], dim=3), columns=2)
-    assert torch.equal(images.side_by_side(one, other, pairs=2), expected)
+def test_pictures_stand_side_by_side() -> None:
+    parts = torch.randint(0, 256, (3, 4, 3, 2, 2), dtype=torch.uint8)
+    expected = torch.cat([*parts], dim=3)
+    assert torch.equal(images.side_by_side(*parts), expected)
 
 
 def test_files_read_back_the_same(tmp_path: Path) -> None:

@@ -38,16 +38,9 @@ def enlarge(images: Tensor, factor: int) -> Tensor:
     return repeat(images, 'b c h w -> b c (h y) (w x)', y=factor, x=factor)
 
 
-def side_by_side(images: Tensor, reconstructions: Tensor, *, pairs: int) -> Tensor:
-    """Lay pictures beside their reconstructions, `pairs` pairs a row: (3, H, W).
-
-    Args:
-        images: uint8, (b, 3, h, w).
-        reconstructions: uint8, (b, 3, h, w).
-        pairs: Pairs in a row.
-    """
-    both = rearrange([images, reconstructions], 'two b c h w -> b c h (two w)')
-    return grid(both, columns=pairs)
+def side_by_side(*pictures: Tensor) -> Tensor:
+    """Join pictures, each uint8 (b, 3, h, w), to rows of n: (b, 3, h, n w)."""
+    return rearrange(list(pictures), 'n b c h w -> b c h (n w)')
 
 
 def save_png(image: Tensor, path: Path) -> None:

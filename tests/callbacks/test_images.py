@@ -139,7 +139,7 @@ def test_single_pictures_are_saved_by_kind_and_name(tmp_path: Path) -> None:
     [
         ('image', ['image']),
         ('reconstruction', ['reconstruction']),
-        ('.*', ['image', 'reconstruction']),
+        ('.*', ['image', 'reconstruction', 'target', 'features']),
         ('image|reconstruction', ['image', 'reconstruction']),
     ],
 )

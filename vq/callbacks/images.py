@@ -12,22 +12,23 @@ from torch import Tensor
 
 from vq import distributed, images
 from vq.callbacks.base import Callback
+from vq.pictures import KINDS, pictures
 from vq.registry import CALLBACKS
-from vq.types import Batch, Output, Quantized, Reconstruction
+from vq.types import Batch, Output, Quantized
 
 if TYPE_CHECKING:
     from vq.runners.base import Runner
     from vq.runners.trainer import Trainer
 
-KINDS = ('image', 'reconstruction')
-
-
-Pair = tuple[Tensor, Tensor]  # an original and its reconstruction: uint8, (3, h, w)
+Row = Tensor  # pictures of one image side by side, uint8, (3, h, n w)
 
 
 @CALLBACKS.register_module()
 class ImagesCallback(Callback):
-    """Draws originals beside their reconstructions, in batched_visual/.
+    """Draws originals beside what a system makes of them, in batched_visual/.
+
+    That is their reconstruction, or a teacher's features and those told from the
+    tokens: see `vq.pictures`. Of other systems nothing is drawn.
 
     In training a sheet of the batch every `interval` iterations, <iteration>.png, also
     into the log's backends; in validation one sheet of images that are spread evenly
@@ -36,8 +37,8 @@ class ImagesCallback(Callback):
 
     Args:
         interval: Iterations between sheets.
-        number: Largest number of pairs on a sheet.
-        pairs: Pairs in a row.
+        number: Largest number of images on a sheet.
+        pairs: Images, each beside its reconstruction, in a row of the sheet.
         height: Smaller pictures are enlarged by the largest whole factor that keeps
             them within this many pixels.
     """
@@ -54,7 +55,7 @@ class ImagesCallback(Callback):
         self.number = number
         self.pairs = pairs
         self.height = height
-        self._drawn: dict[int, Pair] = {}
+        self._drawn: dict[int, Row] = {}
 
     def before_run(self, runner: Runner) -> None:
         """Forget the pictures of an earlier run."""
@@ -73,7 +74,10 @@ class ImagesCallback(Callback):
         runner.model.train()
         if not distributed.is_main():
             return
-        sheet = self._sheet(_pairs(few, output)[: self.number])
+        rows = _rows(few, output)[: self.number]
+        if not rows:
+            return
+        sheet = self._sheet(rows)
         images.save_png(sheet, self._path(runner, str(runner.iteration)))
         if runner.visualizer is not None:
             runner.visualizer.image('train/reconstruction', sheet, runner.iteration)
@@ -82,44 +86,38 @@ class ImagesCallback(Callback):
         self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Keep the images that the sheet will show."""
-        if not isinstance(output, Reconstruction):
-            return
         length = len(runner.dataset)
         chosen = {i * length // self.number for i in range(self.number)}
         indices = batch.index.tolist()
         if chosen.isdisjoint(indices):
             return
-        for index, pair in zip(indices, _pairs(batch, output), strict=True):
+        # Of some systems there are no rows.
+        for index, row in zip(indices, _rows(batch, output), strict=False):
             if index in chosen:
-                self._drawn[index] = pair
+                self._drawn[index] = row
 
     def after_val(self, runner: Runner, metrics: Mapping[str, float]) -> None:
         """Draw the sheet, of all ranks' images."""
-        drawn: dict[int, Pair] = {}
+        drawn: dict[int, Row] = {}
         for of_rank in distributed.gather(self._drawn):
             drawn |= of_rank
         if drawn and distributed.is_main():
             sheet = self._sheet([drawn[index] for index in sorted(drawn)])
             images.save_png(sheet, self._path(runner, 'validation'))
 
-    def _sheet(self, pairs: Sequence[Pair]) -> Tensor:
-        originals, reconstructions = (
-            torch.stack(side) for side in zip(*pairs, strict=True)
-        )
-        factor = max(1, self.height // originals.shape[2])
-        return images.side_by_side(
-            images.enlarge(originals, factor),
-            images.enlarge(reconstructions, factor),
-            pairs=self.pairs,
-        )
+    def _sheet(self, rows: Sequence[Row]) -> Tensor:
+        stacked = torch.stack(list(rows))
+        factor = max(1, self.height // stacked.shape[2])
+        return images.grid(images.enlarge(stacked, factor), columns=self.pairs)
 
     def _path(self, runner: Runner, stem: str) -> Path:
         return runner.work_dir / 'batched_visual' / f'{stem}.png'
 
 
-def _pairs(batch: Batch, output: Reconstruction) -> list[Pair]:
-    originals = batch.original_image.cpu()
-    return list(zip(originals, images.to_uint8(output.image).cpu(), strict=True))
+def _rows(batch: Batch, output: Output | Quantized) -> list[Row]:
+    """Return the pictures of each image side by side; none of some systems."""
+    shown = list(pictures(batch, output).values())
+    return list(images.side_by_side(*shown).cpu()) if shown else []
 
 
 @CALLBACKS.register_module()
@@ -127,8 +125,8 @@ class VisualCallback(Callback):
     """Saves single pictures: unbatched_visual/<kind>_<id, with - for />.png.
 
     Args:
-        pattern: Regular expression that the kind (`image`, `reconstruction`) must match
-            fully.
+        pattern: Regular expression that the kind (`image`, `reconstruction`, `target`,
+            `features`) must match fully.
     """
 
     def __init__(self, *, pattern: str) -> None:
@@ -140,13 +138,9 @@ class VisualCallback(Callback):
         self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Save every picture of the batch; each rank its own."""
-        if not isinstance(output, Reconstruction):
-            return
-        pictures = dict(
-            image=batch.original_image, reconstruction=images.to_uint8(output.image)
-        )
+        shown = pictures(batch, output)
         for kind in self._kinds:
-            for name, picture in zip(batch.ids, pictures[kind], strict=True):
+            for name, picture in zip(batch.ids, shown.get(kind, ()), strict=False):
                 stem = name.rsplit('.', 1)[0].replace('/', '-')
                 path = runner.work_dir / 'unbatched_visual' / f'{kind}_{stem}.png'
                 images.save_png(picture, path)

@@ -11,8 +11,9 @@ from torch import Tensor
 from vq import images
 from vq.datasets.decoding import read_image
 from vq.datasets.transforms import Transform
+from vq.pictures import pictures
 from vq.runners.base import Runner
-from vq.types import Batch, Reconstruction
+from vq.types import Batch, Output, Reconstruction
 
 _logger = logging.getLogger(__name__)
 SHOWN = 256  # pixels: smaller pictures are enlarged by a whole factor up to this
@@ -21,8 +22,11 @@ SHOWN = 256  # pixels: smaller pictures are enlarged by a whole factor up to thi
 @torch.no_grad()
 def infer(
     runner: Runner, picture: Path, *, transforms: Sequence[Transform], out: Path
-) -> Reconstruction:
-    """Tokenize and reconstruct one picture, and write STEM_tokens.npy and STEM.png.
+) -> Output:
+    """Tokenize one picture, and write STEM_tokens.npy and STEM.png.
+
+    STEM.png is the picture beside its reconstruction or, of a system without a pixel
+    decoder, beside its teacher's features and those told from the tokens.
 
     Args:
         runner: Holds the model, in evaluation mode.
@@ -44,25 +48,33 @@ def infer(
         ids=[picture.name],
     ).to(runner.strategy.device)
     with runner.strategy.autocast():
-        output: Reconstruction = runner.model.val_step(batch)  # type: ignore[operator]
+        output: Output = runner.model.val_step(batch)  # type: ignore[operator]
     tokens = output.quantized.tokens[0].cpu().numpy()
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / f'{picture.stem}_tokens.npy', tokens)
-    pair = images.side_by_side(
-        image[None], images.to_uint8(output.image).cpu(), pairs=1
-    )
-    factor = max(1, SHOWN // image.shape[1])
-    pair = images.enlarge(pair[None], factor)[0]
-    images.save_png(pair, out / f'{picture.stem}.png')
-    mse = (images.to_uint8(output.image).cpu().float() - image).square().mean() / 255**2
+    shown = pictures(batch, output)
+    if shown:
+        sheet = images.grid(images.side_by_side(*shown.values()), columns=1)
+        factor = max(1, SHOWN // image.shape[1])
+        enlarged = images.enlarge(sheet[None], factor)[0]
+        images.save_png(enlarged, out / f'{picture.stem}.png')
     _logger.info(
-        '%s: %s tokens, PSNR %.2f dB, in %s',
+        '%s: %s tokens%s, in %s',
         picture,
         'x'.join(map(str, tokens.shape)),
-        float(-10 * torch.log10(mse.clamp(min=1e-10))),
-        out / f'{picture.stem}.png',
+        _quality(output, image),
+        out / f'{picture.stem}.png' if shown else out,
     )
     return output
+
+
+def _quality(output: Output, image: Tensor) -> str:
+    """Tell how near a reconstruction is to the image, uint8, (3, h, w)."""
+    if not isinstance(output, Reconstruction):
+        return ''
+    pixels = images.to_uint8(output.image).cpu().float()
+    mse = (pixels - image).square().mean() / 255**2
+    return f', PSNR {float(-10 * torch.log10(mse.clamp(min=1e-10))):.2f} dB'
 
 
 def _check_size(runner: Runner, image: Tensor, picture: Path) -> None:

@@ -1,0 +1,57 @@
+"""What is drawn of a batch: pictures, and features in their principal components."""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+
+from vq.images import normalize, to_uint8
+from vq.pictures import coloured, pictures
+from vq.types import Batch, Classification, Distillation, Quantized, Reconstruction
+
+TOKENS = torch.zeros(2, 4, 5, dtype=torch.int64)
+QUANTIZED = Quantized(latent=torch.zeros(2, 1, 4, 5), tokens=TOKENS)
+
+
+def batch() -> Batch:
+    pixels = torch.randint(0, 256, (2, 3, 8, 10), dtype=torch.uint8)
+    zeros = torch.zeros(2, dtype=torch.int64)
+    return Batch(original_image=pixels, category=zeros, index=zeros, ids=['a', 'b'])
+
+
+def test_colours_are_the_principal_components_of_each_picture() -> None:
+    target, other = torch.randn(2, 2, 7, 4, 5)
+    found = coloured(target, other)
+    for i in range(2):
+        rows = target[i].flatten(1).T.numpy()
+        pca = PCA(n_components=3).fit(rows)
+        axes = pca.components_.T
+        axes = axes * np.sign(axes[np.abs(axes).argmax(0), range(3)])
+        shown = (rows - rows.mean(0)) @ axes
+        low, high = shown.min(0), shown.max(0)
+        others = (other[i].flatten(1).T.numpy() - rows.mean(0)) @ axes
+        for values, picture in zip((shown, others), found, strict=True):
+            expected = ((values - low) / (high - low) * 255).clip(0, 255).round()
+            apart = np.abs(picture[i].flatten(1).T.numpy() - expected)
+            assert apart.max() <= 1  # of 255: rounding
+
+
+def test_equal_features_have_equal_pictures_of_the_size_of_the_image() -> None:
+    features = torch.randn(2, 6, 4, 5)
+    shown = pictures(batch(), Distillation(features, features.clone(), QUANTIZED))
+    assert torch.equal(shown['target'], shown['features'])
+    assert list(shown) == ['image', 'target', 'features']
+    assert {tuple(x.shape) for x in shown.values()} == {(2, 3, 8, 10)}
+    assert torch.equal(shown['target'][..., ::2, ::2], coloured(features)[0])
+
+
+def test_a_reconstruction_stands_beside_its_image() -> None:
+    images = batch()
+    image = normalize(images.original_image) / 2
+    shown = pictures(images, Reconstruction(image, QUANTIZED))
+    assert torch.equal(shown['reconstruction'], to_uint8(image))
+    assert torch.equal(shown['image'], images.original_image)
+
+
+def test_of_classes_there_is_nothing_to_see() -> None:
+    assert pictures(batch(), Classification(torch.zeros(2, 3), QUANTIZED)) == {}
+    assert pictures(batch(), QUANTIZED) == {}
