@@ -61,11 +61,14 @@ class Resize:
 
     def __call__(self, image: Tensor, rng: np.random.Generator) -> Tensor:
         """Return the resized picture: (3, h, w) -> (3, h', w')."""
-        height, width = image.shape[-2:]
+        height, width = self.target(*image.shape[-2:])
+        return resize(image, height=height, width=width)
+
+    def target(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width that a picture of this height and width gets."""
         # Rounded down, like torchvision's Resize.
         longer = int(self.size * max(height, width) / min(height, width))
-        new = (longer, self.size) if height > width else (self.size, longer)
-        return resize(image, height=new[0], width=new[1])
+        return (longer, self.size) if height > width else (self.size, longer)
 
 
 @TRANSFORMS.register_module()
@@ -81,11 +84,13 @@ class CenterCrop:
         Raises:
             ValueError: The picture is smaller than the crop.
         """
-        height, width = _check_fits(image, self.size, 'CenterCrop')
-        # Python's round, halves to even, is torchvision's.
-        top = round((height - self.size) / 2)
-        left = round((width - self.size) / 2)
+        top, left = self.corner(*_check_fits(image, self.size, 'CenterCrop'))
         return image[:, top : top + self.size, left : left + self.size]
+
+    def corner(self, height: int, width: int) -> tuple[int, int]:
+        """Return the top and left of the centre of a picture."""
+        # Python's round, halves to even, is torchvision's.
+        return round((height - self.size) / 2), round((width - self.size) / 2)
 
 
 @TRANSFORMS.register_module()

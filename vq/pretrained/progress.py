@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 KB, GB = 10**3, 10**9  # bytes
@@ -35,6 +36,7 @@ class Progress:
         total: Number of its bytes; None where it is not known.
         done: Number of bytes that are there already.
         stream: Where to write.
+        describe: Writes a number of bytes, or of whatever else is counted.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Progress:
         total: int | None,
         done: int = 0,
         stream: TextIO | None = None,
+        describe: Callable[[float], str] = human,
     ) -> None:
         self._label, self._total, self._done = label, total, done
         self._stream = stream or sys.stderr
+        self._describe = describe
         self._moving = self._stream.isatty()
         self._first = done
         self._started = time.monotonic()
@@ -76,11 +80,11 @@ class Progress:
         """Return the line."""
         seconds = time.monotonic() - self._started
         speed = (self._done - self._first) / seconds if seconds > 0 else 0.0
-        pace = f'{human(speed)}/s'
+        pace = f'{self._describe(speed)}/s'
         if not self._total:
-            return f'{self._label}  {human(self._done)}  {pace}'
+            return f'{self._label}  {self._describe(self._done)}  {pace}'
         share = f'{100 * self._done // self._total:3d}%'
-        line = f'{self._label}  {share} of {human(self._total)}  {pace}'
+        line = f'{self._label}  {share} of {self._describe(self._total)}  {pace}'
         if speed > 0 and self._done < self._total:
             line += f'  {duration((self._total - self._done) / speed)} left'
         return line
