@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from vq.checkpoints.torchscript import is_torchscript, read_torchscript
+
 # What a full disk raises: torch.save and safetensors have errors of their own for it.
 WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
 
@@ -79,9 +81,10 @@ def is_safetensors(path: Path) -> bool:
 
 
 def read_file(path: Path) -> Any:
-    """Return what a file of torch.save or safetensors holds, on the CPU.
+    """Return what a file of torch.save, torch.jit.save or safetensors holds, on the CPU.
 
-    The content tells which it is, not the name. Nothing is executed.
+    The content tells which it is, not the name. Nothing is executed: of a program of
+    torch.jit.save it is the tensors.
 
     Raises:
         CheckpointError: The file is damaged, or holds more than plain tensors.
@@ -89,6 +92,8 @@ def read_file(path: Path) -> Any:
     try:
         if is_safetensors(path):
             return load_file(path)
+        if is_torchscript(path):
+            return read_torchscript(path)
         return torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError:
         raise

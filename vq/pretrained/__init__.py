@@ -54,7 +54,7 @@ def is_entry(name: str) -> bool:
 def load(name: str) -> Any:
     """Return what the file of an entry holds, on the CPU, executing nothing.
 
-    OpenAI's CLIP files are programs (TorchScript) and not for it: take `find`.
+    OpenAI's CLIP files are programs (TorchScript): it returns their tensors.
 
     Raises:
         MissingWeightsError: The file is not there.
