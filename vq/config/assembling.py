@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vq.config.errors import ConfigError, nearest
-from vq.config.tree import Key, Node, Sources, clean, dotted, leaves, merge
+from vq.config.tree import (
+    Key,
+    Node,
+    Sources,
+    clean,
+    dotted,
+    leaves,
+    merge,
+    speaker,
+)
 
 RUNNERS = dict(trainer='Trainer', validator='Validator')  # and their default types
 # Arguments whose parts have names; None drops one.
@@ -171,4 +180,5 @@ def _refuse_covered(parts: Node, own: Node, runner: str, files: Sequence[str]) -
 
 
 def _rank(source: str, files: Sequence[str]) -> int:
-    return files.index(source) if source in files else -1
+    said = speaker(source)
+    return files.index(said) if said in files else -1

@@ -1,16 +1,17 @@
-"""Load a config: read the chain of base files, merge, assemble, override."""
+"""Load a config: read its chain of files, assemble it, apply overrides."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vq import paths
-from vq.config.assembling import assemble, drop_none
+from vq.config.assembling import drop_none
+from vq.config.chain import Chains
 from vq.config.errors import ConfigError, nearest
-from vq.config.files import File, display, read
+from vq.config.files import display
 from vq.config.overrides import apply_all, parse_words
 from vq.config.resolved import Config, config_dict
-from vq.config.tree import Node, Sources, leaves, merge, unwrap
+from vq.config.tree import Sources
 
 
 def load(
@@ -22,7 +23,7 @@ def load(
     """Load a config file with all its bases.
 
     Bases merge in their order, then the file itself; a file that several of them
-    share is merged once, where it comes first.
+    share is merged once, where it comes first. What a file borrows is put in before.
 
     Args:
         path: The file, below the repository or the current folder.
@@ -40,8 +41,9 @@ def load(
         start = paths.resolve_input(path).resolve()
     except FileNotFoundError as error:
         raise ConfigError(str(error)) from None
-    root = _merge_chain(start, options)
-    tree, sources = unwrap(root), Sources(leaves(root) if root.value else ())
+    chain = Chains(options).read(start)
+    _refuse_undeclared(display(start), options, chain.options)
+    tree, sources = chain.assembled()
     apply_all(tree, overrides, sources)
     drop_none(tree, sources)
     return Config(config_dict(tree), path=start, sources=sources)
@@ -68,44 +70,6 @@ def apply_overrides(
     else:
         apply_all(config, values)
         drop_none({'': config}, Sources())
-
-
-def _merge_chain(start: Path, options: Mapping[str, Any]) -> Node:
-    """Return the assembled tree of a file and its bases."""
-    chain: dict[Path, File] = {}
-    _read_chain(start, options, chain, [])
-    declared = {option for file in chain.values() for option in file.options}
-    _refuse_undeclared(display(start), options, declared)
-    fragments: dict[str, Node] = {}
-    for file in chain.values():
-        for name, node in file.fragments.items():
-            fragments[name] = merge(fragments.get(name), node, (name,))
-    names = [file.name for file in chain.values()]
-    return assemble(fragments, files=names, options=declared)
-
-
-def _read_chain(
-    path: Path, options: Mapping[str, Any], chain: dict[Path, File], above: list[Path]
-) -> None:
-    """Read a file after its bases into `chain`; `above` are those that led here."""
-    if path in above:
-        circle = ' -> '.join(display(file) for file in [*above, path])
-        raise ConfigError(f'config files are bases of each other: {circle}')
-    if path in chain:
-        return
-    file = read(path, options)
-    for base in file.bases:
-        _read_chain(_find_base(file, base), options, chain, [*above, path])
-    chain[path] = file
-
-
-def _find_base(file: File, base: str) -> Path:
-    """Return a base's path: relative to its file, else (an option's) to the root."""
-    for candidate in (file.path.parent / base, paths.resolve(base)):
-        if candidate.is_file():
-            return candidate.resolve()
-    missing = display((file.path.parent / base).resolve())
-    raise ConfigError(f'{file.name}: its base {base!r} ({missing}) does not exist')
 
 
 def _refuse_undeclared(

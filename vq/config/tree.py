@@ -9,6 +9,7 @@ from vq.config.errors import ConfigError
 
 Key = tuple[str | int, ...]
 DELETE = '_delete_'
+_BORROWED = ', borrowed by '  # between two files of a source
 
 
 def dotted(key: Key) -> str:
@@ -59,6 +60,16 @@ class Node:
 
     value: Any
     source: str
+
+
+def borrowed(source: str, file: str) -> str:
+    """Return the source of what `file` borrows from `source`."""
+    return f'{source}{_BORROWED}{file}'
+
+
+def speaker(source: str) -> str:
+    """Return the file or flag that says a value: the last that borrowed it."""
+    return source.rpartition(_BORROWED)[2]
 
 
 def wrap(value: Any, sources: Sources, key: Key = ()) -> Node:
