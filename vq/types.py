@@ -164,6 +164,8 @@ class Optimizers(Protocol):
     def iteration(self) -> int:
         """How many iterations have been completed before this one."""
 
+    def __contains__(self, name: object) -> bool: ...
+
     def __getitem__(self, name: str) -> Update: ...
 
 

@@ -20,6 +20,8 @@ from vq.datasets.loader import train_loader
 from vq.models.layers import at_least_float32, full_precision
 from vq.models.quantizers import Quantizer
 from vq.models.quantizers.base import to_rows
+from vq.models.quantizers.kmeans import STARTS, Start
+from vq.models.quantizers.vector import check_choice
 from vq.registry import CALLBACKS
 
 if TYPE_CHECKING:
@@ -41,19 +43,29 @@ class KMeansCallback(Callback):
     Args:
         batches: Of the training data.
         rounds: Of k-means.
-        seed: Of its first centres.
+        start: Its first centres: 'random' latents, or 'kmeans++'.
+        seed: Of that draw.
 
     Raises:
-        ValueError: A number is out of range.
+        ValueError: A number is out of range, or the start unknown.
     """
 
-    def __init__(self, *, batches: int = 8, rounds: int = 10, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        batches: int = 8,
+        rounds: int = 10,
+        start: Start = 'random',
+        seed: int = 0,
+    ) -> None:
         if batches < 1 or rounds < 1:
             raise ValueError(
                 f'batches and rounds must be >= 1, got {batches} and {rounds}'
             )
+        check_choice('start', start, STARTS)
         self.batches = batches
         self.rounds = rounds
+        self.start: Start = start
         self.seed = seed
 
     def before_run(self, runner: Runner) -> None:
@@ -120,7 +132,12 @@ class KMeansCallback(Callback):
                 *(len(rows), self.batches, size, leaf),
             )
         order = torch.arange(size, device=rows.device)
-        cluster(runner, leaf, order, rows, rounds=self.rounds, seed=self.seed)
+        cluster(
+            *(runner, leaf, order, rows),
+            rounds=self.rounds,
+            seed=self.seed,
+            start=self.start,
+        )
         if quantizer.init == 'kmeans':
             quantizer.initialized.fill_(True)
         _logger.info('%s: %d codes out of %d latents', leaf, size, len(rows))

@@ -12,7 +12,7 @@ from vq import distributed
 from vq.callbacks.codebook_leaf import Leaf
 from vq.callbacks.codebook_watch import Window
 from vq.models.quantizers import VectorQuantizer
-from vq.models.quantizers.kmeans import kmeans
+from vq.models.quantizers.kmeans import Start, kmeans
 from vq.models.quantizers.revival import dead_codes, random_rows
 
 if TYPE_CHECKING:
@@ -99,7 +99,14 @@ def reseed(runner: Trainer, leaf: Leaf, window: Window, *, seed: int) -> int:
 
 
 def cluster(
-    runner: Trainer, leaf: Leaf, order: Tensor, rows: Tensor, *, rounds: int, seed: int
+    runner: Trainer,
+    leaf: Leaf,
+    order: Tensor,
+    rows: Tensor,
+    *,
+    rounds: int,
+    seed: int,
+    start: Start = 'random',
 ) -> int:
     """Put the centres of `rows` (n, d) in the place of codes, in the given order."""
     quantizer = table(leaf)
@@ -108,7 +115,9 @@ def cluster(
     # By inner products long centres would draw everything to them.
     distance = 'l2' if quantizer.distance == 'inner' else quantizer.distance
     number = min(len(order), len(rows))
-    centres, _ = kmeans(rows, number, distance=distance, rounds=rounds, seed=seed)
+    centres, _ = kmeans(
+        rows, number, distance=distance, rounds=rounds, start=start, seed=seed
+    )
     return replace(runner, leaf, order[:number], centres)
 
 

@@ -1,5 +1,6 @@
 """Models: systems on top, their parts in the folders."""
 
+from vq.models.cluster import Cluster
 from vq.models.connectors import Connector, Identity
 from vq.models.decoders import ConvDecoder
 from vq.models.discriminators import (
@@ -29,6 +30,7 @@ from vq.models.quantizers import (
     FSQuantizer,
     GumbelQuantizer,
     IBQuantizer,
+    KMeansQuantizer,
     LFQuantizer,
     NormEMAQuantizer,
     ProductQuantizer,
@@ -47,6 +49,7 @@ __all__ = [
     'AdaptiveWeight',
     'BSQuantizer',
     'CVQuantizer',
+    'Cluster',
     'Connector',
     'ConvDecoder',
     'ConvEncoder',
@@ -58,6 +61,7 @@ __all__ = [
     'Identity',
     'ImageTokenizer',
     'InceptionExtractor',
+    'KMeansQuantizer',
     'L1Loss',
     'LFQuantizer',
     'LPIPSLoss',

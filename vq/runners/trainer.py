@@ -36,7 +36,8 @@ class Trainer(Runner):
         dataset: Config of the training data set.
         dataloader: `batch_size` (of all ranks and micro-batches together) and
             `num_workers`.
-        optimizers: Configs by name, see updates.OptimizerUpdate.
+        optimizers: Configs by name, see updates.OptimizerUpdate; none for a model that
+            learns from its passes alone.
         schedulers: Configs of learning-rate schedules by the optimizers' names.
         strategy: Config of the strategy.
         iters: Number of iterations; floats such as 26e4 are fine.
@@ -55,9 +56,9 @@ class Trainer(Runner):
         model: Mapping[str, Any],
         dataset: Mapping[str, Any],
         dataloader: Mapping[str, Any],
-        optimizers: Mapping[str, Mapping[str, Any]],
         strategy: Mapping[str, Any],
         iters: float,
+        optimizers: Mapping[str, Mapping[str, Any]] | None = None,
         schedulers: Mapping[str, Mapping[str, Any]] | None = None,
         callbacks: Sequence[Mapping[str, Any]] = (),
         accumulate: int = 1,
@@ -79,7 +80,7 @@ class Trainer(Runner):
         self._check_batch_size()
         schedules = dict(schedulers or {})
         self.optimizers = Updates()
-        for name, spec in optimizers.items():
+        for name, spec in (optimizers or {}).items():
             self.optimizers[name] = OptimizerUpdate(
                 name=name,
                 spec=spec,
@@ -91,7 +92,7 @@ class Trainer(Runner):
         if schedules:
             raise ValueError(
                 f'schedulers {sorted(schedules)} belong to no optimizer; '
-                f'there are {sorted(optimizers)}'
+                f'there are {sorted(self.optimizers)}'
             )
         self._recent: deque[list[str]] = deque(maxlen=max_skipped + check_interval)
         self.unreadable = 0

@@ -152,6 +152,12 @@ FAMILIES = {
         COMMITMENT | STRAIGHT,
         looks_up=False,
     ),
+    'kmeans': Family(
+        table('KMeansQuantizer', start='random'), STRAIGHT, setup=setups.begin
+    ),
+    'kmeans_plus_plus': Family(
+        table('KMeansQuantizer', distance='cosine'), STRAIGHT, setup=setups.begin
+    ),
     'cvq': Family(table('CVQuantizer'), VQ),
     'cvq_l2': Family(table('CVQuantizer', distance='l2'), VQ),
     'cvq_unsynced': Family(table('CVQuantizer', sync=False), VQ, like_one=False),

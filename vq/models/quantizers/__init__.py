@@ -7,6 +7,7 @@ from vq.models.quantizers.ema import EMAQuantizer
 from vq.models.quantizers.fsq import FSQuantizer
 from vq.models.quantizers.gumbel import GumbelQuantizer
 from vq.models.quantizers.ibq import IBQuantizer
+from vq.models.quantizers.kmeans_minibatch import KMeansQuantizer
 from vq.models.quantizers.lfq import LFQuantizer
 from vq.models.quantizers.product import ProductQuantizer
 from vq.models.quantizers.remap import RemappedQuantizer
@@ -22,6 +23,7 @@ __all__ = [
     'FSQuantizer',
     'GumbelQuantizer',
     'IBQuantizer',
+    'KMeansQuantizer',
     'LFQuantizer',
     'NormEMAQuantizer',
     'ProductQuantizer',

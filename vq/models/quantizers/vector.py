@@ -237,10 +237,19 @@ class VectorQuantizer(Quantizer):
                 number,
                 self.codebook_size,
             )
+        tokens = torch.arange(number, device=rows.device)
+        self.replace_codes(tokens, self.first_codes(rows, number))
+
+    def first_codes(self, rows: Tensor, number: int) -> Tensor:
+        """Return the codes that init='kmeans' begins with, (number, d).
+
+        Args:
+            rows: Finite latents, of all ranks, at least as many, (n, d).
+            number: Of the codes.
+        """
         # By inner products the longest centres would draw everything to them.
         distance: Distance = 'cosine' if self.distance == 'cosine' else 'l2'
-        centres, _ = kmeans(rows, number, distance=distance)
-        self.replace_codes(torch.arange(number, device=rows.device), centres)
+        return kmeans(rows, number, distance=distance)[0]
 
     def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
         super()._load_from_state_dict(*args, **options)
