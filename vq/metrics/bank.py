@@ -99,8 +99,7 @@ class BankedMetric(ReferencedMetric):
     too few.
 
     Args:
-        reference: Name of statistics below pretrained/fid, `imagenet_val`, or a path;
-            they must hold features.
+        reference: See `ReferencedMetric`; the statistics must hold features.
         least: How many images are needed, and so many of the reference.
         argument: What asks for so many, `subset_size=1000`.
         number: How many reconstructions are compared, evenly spaced in the data set;
@@ -114,7 +113,7 @@ class BankedMetric(ReferencedMetric):
     def __init__(
         self,
         *,
-        reference: str,
+        reference: str | None,
         least: int,
         argument: str,
         number: int | None,

@@ -10,7 +10,12 @@ from vq import dry_run
 from vq.metrics.base import Measured, Metric
 from vq.metrics.protocol import Protocol
 from vq.metrics.sources import FeatureSource
-from vq.metrics.statistics import MissingStatisticsError, Statistics, locate
+from vq.metrics.statistics import (
+    MissingStatisticsError,
+    Statistics,
+    find_matching,
+    locate,
+)
 from vq.models.extractors import Features
 from vq.types import Batch, Reconstruction
 
@@ -77,17 +82,22 @@ class ReferencedMetric(FeatureMetric):
     """A comparison with statistics that were computed before.
 
     Args:
-        reference: Name of statistics below pretrained/fid, `imagenet_val`, or a path.
+        reference: Name of statistics below pretrained/fid, `imagenet_val`, or a path;
+            None is those of the very images that are validated, whatever their name.
         extractor: See `FeatureMetric`.
     """
 
     reference: Statistics | None
 
     def __init__(
-        self, *, reference: str, extractor: Mapping[str, Any] | None = None
+        self,
+        *,
+        reference: str | None = None,
+        extractor: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(extractor=extractor)
-        self._name = reference
+        self._given = reference
+        self._name = reference or ''
         self._allow_mismatch = False
         self._mismatch: dict[str, tuple[Any, Any]] = {}
 
@@ -105,6 +115,7 @@ class ReferencedMetric(FeatureMetric):
 
     def _find(self) -> Statistics | None:
         try:
+            self._name = self._given or find_matching(self.stamp)
             return Statistics.load(locate(self._name))
         except MissingStatisticsError as error:
             if not dry_run.enabled():
@@ -141,7 +152,7 @@ class ReferencedMetric(FeatureMetric):
 
     def protocol(self) -> dict[str, Any]:
         """Return what the number means: ours, the reference's, and what differs."""
-        record: dict[str, Any] = dict(super().protocol(), reference=self._name)
+        record: dict[str, Any] = dict(super().protocol(), reference=self._name or None)
         if self.reference is not None:
             record['reference_protocol'] = self.reference.protocol.to_dict()
         if self._mismatch:

@@ -23,12 +23,15 @@ class FIDMetric(ReferencedMetric):
     On reconstructions it is rFID, on samples gFID. Memory is that of the covariance.
 
     Args:
-        reference: Name of statistics below pretrained/fid, `imagenet_val`, or a path.
+        reference: See `ReferencedMetric`.
         extractor: See `FeatureMetric`.
     """
 
     def __init__(
-        self, *, reference: str, extractor: Mapping[str, Any] | None = None
+        self,
+        *,
+        reference: str | None = None,
+        extractor: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(reference=reference, extractor=extractor)
         self._moments: Moments | None = None

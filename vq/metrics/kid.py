@@ -88,7 +88,7 @@ class KIDMetric(BankedMetric):
     def __init__(
         self,
         *,
-        reference: str,
+        reference: str | None = None,
         subsets: int = 100,
         subset_size: int = 1000,
         seed: int = SEED,

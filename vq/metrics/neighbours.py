@@ -145,7 +145,7 @@ class NeighboursMetric(BankedMetric):
     def __init__(
         self,
         *,
-        reference: str,
+        reference: str | None = None,
         neighbours: int | None = None,
         number: int | None = None,
         extractor: Mapping[str, Any] | None = None,

@@ -117,6 +117,46 @@ def locate(reference: str) -> Path:
     return paths.resolve(FOLDER) / f'{reference}{SUFFIX}'
 
 
+def find_matching(images: Protocol) -> str:
+    """Return the name of the statistics below pretrained/fid of just these images.
+
+    Args:
+        images: Which images, and how they are seen.
+
+    Raises:
+        MissingStatisticsError: There are none; says which are of the same images seen
+            in another way, and what makes some.
+    """
+    near = []
+    for path in sorted(paths.resolve(FOLDER).glob(f'*{SUFFIX}')):
+        theirs = _read_stamp(path)
+        if images.ids is None or theirs.ids != images.ids:
+            continue
+        differences = images.differences(theirs)
+        if not differences:
+            return path.stem
+        told = (
+            f'{k} is {ours}, there {other}' for k, (ours, other) in differences.items()
+        )
+        near.append(f'{path.stem} are of them, but {"; ".join(told)}')
+    words = [images.dataset, images.split, images.number and f'{images.number} images']
+    which = ', '.join(str(word) for word in words if word)
+    raise MissingStatisticsError(
+        f'no statistics in {paths.resolve(FOLDER)} are of the validation images '
+        f'({which}){"".join(f"; {one}" for one in near)}; make them: auto_torchrun -m '
+        'vq.fid DATASET, a file in configs/fid, or name others by `reference`'
+    )
+
+
+def _read_stamp(path: Path) -> Protocol:
+    """Return the protocol of a file; an empty one where it is none of ours."""
+    try:
+        with safe_open(path, framework='pt') as file:
+            return Protocol.from_dict(json.loads((file.metadata() or {})[KEY]))
+    except (SafetensorError, KeyError, TypeError, ValueError):
+        return Protocol()
+
+
 def missing(path: Path) -> MissingStatisticsError:
     """Return the error of a missing file, with the command that makes it."""
     return MissingStatisticsError(f'{path} is missing; make it: {make_command(path)}')
