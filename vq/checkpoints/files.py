@@ -81,7 +81,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def read_file(path: Path) -> Any:
-    """Return what a file of torch.save, torch.jit.save or safetensors holds, on the CPU.
+    """Return what a file of torch.save, torch.jit or safetensors holds, on the CPU.
 
     The content tells which it is, not the name. Nothing is executed: of a program of
     torch.jit.save it is the tensors.

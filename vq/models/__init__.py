@@ -2,16 +2,17 @@
 
 from vq.models.cluster import Cluster
 from vq.models.connectors import Connector, Identity
-from vq.models.decoders import ConvDecoder
+from vq.models.decoders import ConvDecoder, ViTDecoder
 from vq.models.discriminators import (
     PatchDiscriminator,
     StyleGAN2Discriminator,
     StyleGANDiscriminator,
 )
-from vq.models.encoders import ConvEncoder
+from vq.models.encoders import ConvEncoder, TeacherEncoder, ViTEncoder
 from vq.models.extractors import InceptionExtractor, TimmExtractor
 from vq.models.losses import (
     AdaptiveWeight,
+    CosineFeatureLoss,
     HingeLoss,
     L1Loss,
     LeCAM,
@@ -23,6 +24,7 @@ from vq.models.losses import (
     VanillaLoss,
 )
 from vq.models.passthrough import PassThrough
+from vq.models.probe import LinearProbe
 from vq.models.quantizers import (
     BSQuantizer,
     CVQuantizer,
@@ -41,18 +43,30 @@ from vq.models.quantizers import (
     VectorQuantizer,
 )
 from vq.models.reconstructor import Reconstructor
+from vq.models.teachers import (
+    CachedTeacher,
+    OpenCLIPTeacher,
+    PCATeacher,
+    TimmTeacher,
+    TorchvisionTeacher,
+    TransformersTeacher,
+)
 from vq.models.tokenizer import ImageTokenizer
 from vq.models.vqgan import VQGAN
+from vq.models.vqkd import VQKD
 
 __all__ = [
     'VQGAN',
+    'VQKD',
     'AdaptiveWeight',
     'BSQuantizer',
     'CVQuantizer',
+    'CachedTeacher',
     'Cluster',
     'Connector',
     'ConvDecoder',
     'ConvEncoder',
+    'CosineFeatureLoss',
     'EMAQuantizer',
     'FSQuantizer',
     'GumbelQuantizer',
@@ -66,9 +80,12 @@ __all__ = [
     'LFQuantizer',
     'LPIPSLoss',
     'LeCAM',
+    'LinearProbe',
     'MSELoss',
     'NonSaturatingLoss',
     'NormEMAQuantizer',
+    'OpenCLIPTeacher',
+    'PCATeacher',
     'PassThrough',
     'PatchDiscriminator',
     'ProductQuantizer',
@@ -81,7 +98,13 @@ __all__ = [
     'SmoothL1Loss',
     'StyleGAN2Discriminator',
     'StyleGANDiscriminator',
+    'TeacherEncoder',
     'TimmExtractor',
+    'TimmTeacher',
+    'TorchvisionTeacher',
+    'TransformersTeacher',
     'VanillaLoss',
     'VectorQuantizer',
+    'ViTDecoder',
+    'ViTEncoder',
 ]

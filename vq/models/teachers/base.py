@@ -1,7 +1,9 @@
 """What every teacher is: pixels in, float32 maps of features out, never trained."""
 
+import importlib
 from abc import ABC, abstractmethod
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import torch
 from einops import rearrange
@@ -60,10 +62,10 @@ class Teacher(FrozenNetwork, ABC):
         self.grid = grid
         self.precision: Precision = precision
 
-    def set_pixels(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def set_pixels(self, mean: Iterable[float], std: Iterable[float]) -> None:
         """Say how the network wants its pixels: mean and deviation, on 0 to 1."""
         for name, values in (('mean', mean), ('std', std)):
-            scaled = rearrange(255 * torch.tensor(values), 'c -> 1 c 1 1')
+            scaled = rearrange(255 * torch.tensor(tuple(values)), 'c -> 1 c 1 1')
             self.register_buffer(name, scaled, persistent=False)
 
     @torch.no_grad()
@@ -83,7 +85,7 @@ class Teacher(FrozenNetwork, ABC):
         with torch.autocast(device.type, enabled=False):
             pixels = self.prepare(original_image.float())
         with torch.autocast(
-            device.type, dtype=torch.bfloat16, enabled=self._in_bf16(device)
+            device.type, dtype=torch.bfloat16, enabled=self.in_bf16(device)
         ):
             features = self.dense(pixels)
         with torch.autocast(device.type, enabled=False):
@@ -107,7 +109,8 @@ class Teacher(FrozenNetwork, ABC):
     def dense(self, pixels: Tensor) -> Tensor:
         """Map the network's input (b, 3, H, W) to features of patches (b, c, h, w)."""
 
-    def _in_bf16(self, device: torch.device) -> bool:
+    def in_bf16(self, device: torch.device) -> bool:
+        """Tell whether the network computes in bf16 on this device."""
         if self.precision == 'auto':
             return device.type == 'cuda' and torch.cuda.is_bf16_supported()
         return self.precision == 'bf16'
@@ -117,3 +120,18 @@ class Teacher(FrozenNetwork, ABC):
         if self.grid is None or features.shape[-2:] == (self.grid, self.grid):
             return features
         return functional.interpolate(features, (self.grid, self.grid), mode='bicubic')
+
+
+def library(name: str, *, teacher: type[Teacher]) -> Any:
+    """Return a module of a package that only teachers need.
+
+    Raises:
+        ImportError: It is not installed; the command is named.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f'{teacher.__name__} needs {name.split(".")[0]}: '
+            "pip install -e '.[teachers]'"
+        ) from error
