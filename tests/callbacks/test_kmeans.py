@@ -68,6 +68,15 @@ def test_centres_of_the_first_batches_are_the_codebook(tmp_path: Path) -> None:
     torch.testing.assert_close(found, expected)
 
 
+def test_it_can_begin_with_kmeans_plus_plus(tmp_path: Path) -> None:
+    trainer = tiny_trainer(tmp_path)
+    everything = drawn(latents(trainer, 2), 512, seed=5)
+    expected, _ = kmeans(everything, 32, rounds=2, start='kmeans++', seed=5)
+    KMeansCallback(batches=2, rounds=2, start='kmeans++', seed=5).before_run(trainer)
+    found = trainer.model.tokenizer.quantizer.codebook.detach()
+    torch.testing.assert_close(found, expected)
+
+
 def test_at_most_64_latents_a_code_are_looked_at(tmp_path: Path) -> None:
     word = '.trainer.model.tokenizer.quantizer.codebook_size:2'
     trainer = tiny_trainer(tmp_path, word)
@@ -181,3 +190,5 @@ def test_a_quantizer_without_a_table_is_told_at_once(tmp_path: Path) -> None:
 def test_wrong_arguments_are_named(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match='batches and rounds'):
         KMeansCallback(**wrong)
+    with pytest.raises(ValueError, match='start must be one of'):
+        KMeansCallback(start='first')  # type: ignore[arg-type]
