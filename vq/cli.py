@@ -15,7 +15,8 @@ def _parser(command: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add a config, and the flags that change it."""
     parser.add_argument('config', help='config file: configs/vqgan/X.py')
     _add_changes(parser, example='.trainer.iters:1000')
 
@@ -84,7 +85,7 @@ def train_parser() -> argparse.ArgumentParser:
     """Return the parser of `vq.train`."""
     parser = _parser('vq.train', 'Train the model of CONFIG in work_dirs/NAME.')
     parser.add_argument('name', help='name of the run, its folder under work_dirs/')
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument('--seed', type=int, default=SEED, help='(default %(default)s)')
     _add_autocast(parser)
     _add_load_model_from(parser)
@@ -105,7 +106,7 @@ def val_parser() -> argparse.ArgumentParser:
     """Return the parser of `vq.val`."""
     parser = _parser('vq.val', 'Validate the checkpoints of run NAME as they appear.')
     parser.add_argument('name', help='name of the training run')
-    _add_config(parser)
+    add_config(parser)
     _add_validation(parser)
     _add_autocast(parser)
     _add_load_model_from(parser)
@@ -127,7 +128,7 @@ def test_parser() -> argparse.ArgumentParser:
     """Return the parser of `vq.test`."""
     parser = _parser('vq.test', 'Validate weights once, in work_dirs/NAME_test.')
     parser.add_argument('name', help='name of the run')
-    _add_config(parser)
+    add_config(parser)
     _add_validation(parser)
     _add_autocast(parser)
     _add_load_model_from(parser)
@@ -183,7 +184,7 @@ def tokenize_parser() -> argparse.ArgumentParser:
         'Save the tokens of a data set in work_dirs/NAME_tokenize[_train]/tokens.',
     )
     parser.add_argument('name', help='name of the run')
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument(
         '--train',
         action='store_true',
@@ -202,7 +203,7 @@ def config_parser() -> argparse.ArgumentParser:
         description='Show the resolved config and where each value comes from, '
         'and check it against the classes it names.',
     )
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument(
         '--key', metavar='.PATH', help='show this part only: .trainer.optimizers'
     )
@@ -247,7 +248,7 @@ def export_parser() -> argparse.ArgumentParser:
     parser = _parser(
         'vq.export', "Write a model's weights as a file of a published code base."
     )
-    _add_config(parser)
+    add_config(parser)
     _add_load_model_from(parser)
     parser.add_argument('--ema', action='store_true', help='use the averaged weights')
     parser.add_argument(
@@ -257,7 +258,10 @@ def export_parser() -> argparse.ArgumentParser:
         help='safetensors (ours), taming, llamagen or diffusers (default %(default)s)',
     )
     parser.add_argument(
-        '--out', metavar='PATH', help='(default work_dirs/CONFIG_export/...)'
+        '--out',
+        metavar='PATH',
+        help='(default work_dirs/CONFIG_export/...); with safetensors, a name without '
+        'that suffix is a folder of config and weights that needs nothing else',
     )
     parser.add_argument(
         '--image-size',
@@ -275,7 +279,7 @@ def inference_parser() -> argparse.ArgumentParser:
         'vq.inference',
         'Write the tokens of pictures (.npy), and each beside its reconstruction.',
     )
-    _add_config(parser)
+    add_config(parser)
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='picture files')
     _add_autocast(parser)
     _add_load_model_from(parser)
