@@ -52,9 +52,13 @@ class SyncBatchNorm(nn.BatchNorm2d):
         squares = reduce(centred.square(), 'b c h w -> c', 'sum')
         variance = sum_over_ranks(squares) / total
         self._track(mean.detach(), (variance * total / (total - 1)).detach())
-        scale = self.weight * torch.rsqrt(variance + self.eps)
+        scale = torch.rsqrt(variance + self.eps)
+        if self.affine:
+            scale = self.weight * scale
         normed: Tensor = centred * rearrange(scale, 'c -> 1 c 1 1')
-        return (normed + rearrange(self.bias, 'c -> 1 c 1 1')).to(input.dtype)
+        if self.affine:
+            normed = normed + rearrange(self.bias, 'c -> 1 c 1 1')
+        return normed.to(input.dtype)
 
     def _track(self, mean: Tensor, unbiased_variance: Tensor) -> None:
         if self.running_mean is None or self.running_var is None:

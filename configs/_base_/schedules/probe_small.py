@@ -1,0 +1,11 @@
+"""Half a minute on two CPU cores: 400 iterations of 128 small images as they are."""
+
+_base_ = ['./probe.py']
+
+iters = '{{$iters:400}}'
+train_dataset = dict(transforms=[])
+val_dataset = dict(transforms=[])
+train_dataloader = dict(batch_size=128, num_workers=1)
+val_dataloader = dict(batch_size=128, num_workers=1)
+schedulers = dict(head=dict(T_max='{{$iters:400}}'))
+train_callbacks = dict(checkpoint=dict(interval=200))
