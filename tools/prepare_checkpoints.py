@@ -21,10 +21,11 @@ from urllib.parse import urlsplit
 from vq import paths
 from vq.pretrained.checksums import ChecksumError
 from vq.pretrained.download import part_of
+from vq.pretrained.entry import Entry
 from vq.pretrained.http import DownloadError, UnreachableError
 from vq.pretrained.preparing import Prepared, prepare, verify
 from vq.pretrained.progress import human
-from vq.pretrained.table import Entry, groups
+from vq.pretrained.table import groups
 
 # --weights .VGG16_Weights.DEFAULT is torchvision's own word for vgg16.
 TORCHVISION = re.compile(r'\.?(\w+)_Weights\.(DEFAULT|IMAGENET1K_V1)')

@@ -11,7 +11,8 @@ from tests.web import Web
 from vq.pretrained.checksums import ChecksumError
 from vq.pretrained.http import NotThereError
 from vq.pretrained.preparing import prepare, verify
-from vq.pretrained.table import TABLE, Entry
+from vq.pretrained.entry import Entry
+from vq.pretrained.table import TABLE
 
 CONTENT = b'PK' + bytes(1000)
 

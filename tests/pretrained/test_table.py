@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import lpips
 import pytest
+import timm
 import torchvision
 
 from vq.pretrained.table import ENTRIES, TABLE, groups, members
@@ -21,6 +22,11 @@ GROUPS = [
     'clip',
     'dino',
     'mae',
+    'openclip',
+    'evaclip',
+    'dinov2',
+    'dinov3',
+    'siglip2',
     'huggingface',
     'taming_transformers',
     'llamagen',
@@ -37,13 +43,56 @@ def test_urls_of_torchvision(name: str) -> None:
     assert entry.file == f'torch/{weights.url.rpartition("/")[2]}'
 
 
-@pytest.mark.parametrize('name', ['ViT-B-16', 'ViT-B-32', 'ViT-L-14'])
-def test_urls_of_open_clip(name: str) -> None:
-    # Found, not imported: importing it takes seconds.
+def open_clip_files() -> tuple[str, str]:
+    """Return open_clip's table and constants; importing it takes seconds."""
     spec = importlib.util.find_spec('open_clip')
     assert spec is not None and spec.origin is not None
-    table = Path(spec.origin).with_name('pretrained.py').read_text()
+    names = ('pretrained.py', 'constants.py')
+    table, constants = (Path(spec.origin).with_name(n).read_text() for n in names)
+    return table, constants
+
+
+@pytest.mark.parametrize('name', ['ViT-B-16', 'ViT-B-32', 'ViT-L-14'])
+def test_urls_of_open_clip(name: str) -> None:
+    table, _ = open_clip_files()
     assert f'"{TABLE[f"clip/{name}"].url}"' in table
+
+
+@pytest.mark.parametrize(
+    ('name', 'pretraining'),
+    [
+        ('openclip/ViT-L-14', 'laion2b_s32b_b82k'),
+        ('openclip/ViT-H-14', 'laion2b_s32b_b79k'),
+        ('openclip/ViT-bigG-14', 'laion2b_s39b_b160k'),
+        ('evaclip/EVA02-B-16', 'merged2b_s8b_b131k'),
+    ],
+)
+def test_repositories_of_open_clip(name: str, pretraining: str) -> None:
+    table, constants = open_clip_files()
+    host, owner, repository, *rest = TABLE[name].url.removeprefix('https://').split('/')
+    row = rf'{pretraining}=\w+\(\s*hf_hub="{owner}/{repository}/"'
+    assert re.search(row, table)
+    assert host == 'huggingface.co' and rest[:2] == ['resolve', 'main']
+    assert f'HF_SAFE_WEIGHTS_NAME = "{rest[2]}"' in constants
+
+
+@pytest.mark.parametrize(
+    ('name', 'model'),
+    [
+        ('dino/vitbase16', 'vit_base_patch16_224.dino'),
+        ('mae/vit_base', 'vit_base_patch16_224.mae'),
+        ('dinov2/vitb14_reg4', 'vit_base_patch14_reg4_dinov2.lvd142m'),
+        ('dinov3/vitb16', 'vit_base_patch16_dinov3.lvd1689m'),
+        ('siglip2/vit_base_patch16_224', 'vit_base_patch16_siglip_224.v2_webli'),
+    ],
+)
+def test_urls_of_timm(name: str, model: str) -> None:
+    published = timm.get_pretrained_cfg(model)
+    file = published.hf_hub_filename or 'model.safetensors'
+    hub = f'https://huggingface.co/{published.hf_hub_id}/resolve/main/{file}'
+    assert TABLE[name].url == (published.url or hub)
+    words = re.findall('[a-z0-9]+', TABLE[name].licence.lower())
+    assert set(re.findall('[a-z0-9]+', published.license)) <= set(words)
 
 
 def test_url_of_pytorch_fid() -> None:

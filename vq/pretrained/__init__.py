@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vq import paths
+from vq.pretrained.entry import Entry
 from vq.pretrained.progress import human
-from vq.pretrained.table import TABLE, Entry, members
+from vq.pretrained.table import TABLE, members
 
 __all__ = ['TABLE', 'Entry', 'MissingWeightsError', 'find', 'is_entry', 'load']
 

@@ -8,7 +8,7 @@ from vq.pretrained.checksums import ChecksumError, Record, check
 from vq.pretrained.download import download
 from vq.pretrained.http import NotThereError
 from vq.pretrained.sources import nearby, sources
-from vq.pretrained.table import Entry
+from vq.pretrained.entry import Entry
 
 _logger = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from vq.pretrained.table import FULL_SHA256, TABLE, Entry
+from vq.pretrained.entry import Entry
+from vq.pretrained.table import FULL_SHA256, TABLE
 
 
 def nearby(entry: Entry, root: Path) -> Iterator[str]:

@@ -7,68 +7,20 @@ name's, several public scripts agree on it. The others are recorded at their fir
 download (see checksums.py). Sizes in `about` are rounded.
 """
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-MB = 10**6  # bytes
+from vq.pretrained.entry import Entry
+from vq.pretrained.teachers import HUGGINGFACE, MB, TEACHERS
 
 GITHUB = 'https://github.com'
-HUGGINGFACE = 'https://huggingface.co'
 HEIBOX = 'https://heibox.uni-heidelberg.de'
 TORCH = 'https://download.pytorch.org/models'
-OPENAI = 'https://openaipublic.azureedge.net/clip/models'
-META = 'https://dl.fbaipublicfiles.com'
 
 FULL_SHA256 = 64  # hex digits
 
 # Two projects publish the same bytes under two names.
 INCEPTION = '6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2'
 VGG16 = '397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0'
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One published file.
-
-    Args:
-        name: GROUP/NAME; the group is the word of tools/prepare_checkpoints.py.
-        file: Where it lies below `pretrained/`.
-        url: Where it is published.
-        licence: What the publisher says; empty where that was not found.
-        purpose: What vq uses it for.
-        sha256: All hex digits, or the first that are known; empty where none is.
-        size: Exact number of bytes; None where it is not known.
-        about: Rounded number of bytes; None where not even that is known.
-        default: Whether it comes with its group, without `--weights`.
-        package: An installed package and the path in it of the same bytes.
-    """
-
-    name: str
-    file: str
-    url: str
-    licence: str
-    purpose: str
-    sha256: str = ''
-    size: int | None = None
-    about: int | None = None
-    default: bool = True
-    package: tuple[str, str] | None = None
-
-    @property
-    def group(self) -> str:
-        """The word of tools/prepare_checkpoints.py that fetches it."""
-        return self.name.split('/')[0]
-
-    @property
-    def weights(self) -> str:
-        """What `--weights` calls it: the name without the group."""
-        return self.name.partition('/')[2]
-
-    @property
-    def command(self) -> str:
-        """What fetches it."""
-        weights = '' if self.default else f' --weights {self.weights}'
-        return f'python tools/prepare_checkpoints.py {self.group}{weights}'
 
 
 def _torchvision(weights: str, sha256: str, about: int, purpose: str) -> Entry:
@@ -82,20 +34,6 @@ def _torchvision(weights: str, sha256: str, about: int, purpose: str) -> Entry:
         purpose=purpose,
         sha256=sha256,
         about=about,
-    )
-
-
-def _clip(weights: str, sha256: str, about: int, *, default: bool = False) -> Entry:
-    # URLs: the table of open_clip 3.3, which a test compares.
-    return Entry(
-        name=f'clip/{weights}',
-        file=f'clip/{weights}.pt',
-        url=f'{OPENAI}/{sha256}/{weights}.pt',
-        licence='MIT',
-        purpose="teacher: OpenAI's CLIP",
-        sha256=sha256,
-        about=about,
-        default=default,
     )
 
 
@@ -203,38 +141,7 @@ ENTRIES = [
     _beitv2('1x768x12_clip', 'd93179da'),
     _beitv2('3x768x12_clip', 'd5036aa7'),
     _beitv2('1x768x12_dino', '663c55d7'),
-    _clip(
-        'ViT-B-16',
-        '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f',
-        351 * MB,
-        default=True,
-    ),
-    _clip(
-        'ViT-B-32',
-        '40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af',
-        354 * MB,
-    ),
-    _clip(
-        'ViT-L-14',
-        'b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836',
-        933 * MB,
-    ),
-    Entry(
-        name='dino/vitbase16',
-        file='dino/vitbase16.pth',
-        url=f'{META}/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth',
-        licence='Apache-2.0',
-        purpose='teacher: DINO ViT-B/16',
-        about=343 * MB,
-    ),
-    Entry(
-        name='mae/vit_base',
-        file='mae/mae_pretrain_vit_base.pth',
-        url=f'{META}/mae/pretrain/mae_pretrain_vit_base.pth',
-        licence='CC-BY-NC-4.0',
-        purpose='teacher: MAE ViT-B/16',
-        about=343 * MB,
-    ),
+    *TEACHERS,
     *map(_gpt2, ('config.json', 'generation_config.json', 'model.safetensors')),
     *_taming('imagenet_f16_1024', '8088892a516d4e3baf92'),
     *_taming('imagenet_f16_16384', 'a7530b09fed84f80a887'),
