@@ -55,7 +55,7 @@ def test_it_equals_the_one_of_the_same_images_by_name(tmp_path: Path) -> None:
     )
     (tmp_path / 'pretrained/fid/e_foreign.safetensors').write_bytes(b'?')
     kid = dict(type='KIDMetric', extractor=AVERAGES, subset_size=5)
-    metrics = dict(fid=FID, kid=kid)
+    metrics: dict[str, dict[str, Any]] = dict(fid=FID, kid=kid)
     named = {k: dict(v, reference='mine') for k, v in metrics.items()}
     runner, by_name = (validator(tmp_path, metrics=m) for m in (metrics, named))
     assert runner.run() == by_name.run()

@@ -1,0 +1,16 @@
+"""A pixel decoder for any tokenizer, trained VQGAN's way: see the page beside it.
+
+auto_torchrun -m vq.train NAME configs/decoder/vqgan.py --config-options it_config::X
+"""
+
+it_config = '{{$it_config}}'
+_ir_config = '{{$ir_config:configs/vqgan/8192_dd2_aglwg075_imagenet_ddp.py}}'
+_base_ = [
+    _ir_config, '../_base_/decoders/{{$decoder:conv}}.py', '../_base_/decoder.py',
+]  # fmt: skip
+train_dataset = dict(
+    transforms=dict(_from_=_ir_config, _at_='.trainer.dataset.transforms')
+)
+val_dataset = dict(
+    transforms=dict(_from_=_ir_config, _at_='.validator.dataset.transforms')
+)
