@@ -9,9 +9,9 @@ import pytest
 
 from tests.web import Web
 from vq.pretrained.checksums import ChecksumError
+from vq.pretrained.entry import Entry
 from vq.pretrained.http import NotThereError
 from vq.pretrained.preparing import prepare, verify
-from vq.pretrained.entry import Entry
 from vq.pretrained.table import TABLE
 
 CONTENT = b'PK' + bytes(1000)

@@ -70,7 +70,7 @@ def test_urls_of_open_clip(name: str) -> None:
 def test_repositories_of_open_clip(name: str, pretraining: str) -> None:
     table, constants = open_clip_files()
     host, owner, repository, *rest = TABLE[name].url.removeprefix('https://').split('/')
-    row = rf'{pretraining}=\w+\(\s*hf_hub="{owner}/{repository}/"'
+    row = rf'\b{pretraining}=\w+\([^()]*hf_hub=.{owner}/{repository}/'
     assert re.search(row, table)
     assert host == 'huggingface.co' and rest[:2] == ['resolve', 'main']
     assert f'HF_SAFE_WEIGHTS_NAME = "{rest[2]}"' in constants

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from vq.pretrained.checksums import ChecksumError, Record, check
 from vq.pretrained.download import download
+from vq.pretrained.entry import Entry
 from vq.pretrained.http import NotThereError
 from vq.pretrained.sources import nearby, sources
-from vq.pretrained.entry import Entry
 
 _logger = logging.getLogger(__name__)
 
