@@ -146,6 +146,23 @@ def weight_files(args: argparse.Namespace) -> list[Path]:
     return [paths.resolve_input(path) for path in args.load_model_from]
 
 
+def first_weights(names: Sequence[str]) -> list[Path]:
+    """Return the files of a trainer's `weights`; in a dry run some may be missing.
+
+    Raises:
+        FileNotFoundError: One is missing, and this is no dry run.
+    """
+    files = []
+    for name in names:
+        try:
+            files.append(paths.resolve_input(name))
+        except FileNotFoundError as error:
+            if not dry_run.enabled():
+                raise
+            _logger.warning('dry run: .trainer.weights: %s', error)
+    return files
+
+
 def load_weights(runner: Validator, files: Sequence[Path]) -> None:
     """Load weights, all of them, or in a dry run without files keep random ones."""
     if files:

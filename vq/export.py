@@ -1,4 +1,8 @@
-"""`-m vq.export CONFIG --load-model-from M --format F`: weights for other code."""
+"""`-m vq.export CONFIG --load-model-from M --format F`: weights for other code.
+
+Our own format, written to a folder, is a model that needs nothing else: its config, and
+the weights of all its parts, frozen ones too.
+"""
 
 import argparse
 
@@ -11,9 +15,10 @@ def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     from vq import commands, dry_run, paths
-    from vq.checkpoints import read_weights
-    from vq.config import check, load, parse_words
+    from vq.checkpoints import gather
+    from vq.config import apply_overrides, check, load, parse_words
     from vq.conversion import export
+    from vq.conversion.output import write_text
 
     logger = logging.getLogger('vq.export')  # not __main__
     form = export.Format(args.format)
@@ -24,19 +29,24 @@ def run(args: argparse.Namespace) -> None:
     )
     check(config)
     files = commands.weight_files(args)
-    weights = read_weights(files, ema=args.ema) if files else None
+    found = gather(files, ema=args.ema) if files else None
     name = f'{config.path.stem}_export'
     out = paths.work_dir(name, dry_run=dry_run.enabled()) / form.file
     if args.out:
         out = (Path.cwd() / args.out).resolve()
+    folder = out if form.is_folder(out) else None
     done = export.export(
         config.trainer.model,
-        weights,
+        found.weights if found else None,
         form,
-        out=out,
-        sources=files,
+        out=folder / form.file if folder else out,
+        sources=list(dict.fromkeys(found.origins.values())) if found else (),
+        frozen=found.frozen if found else {},
         image_size=args.image_size,
     )
+    if folder:
+        apply_overrides(config, {'.trainer.weights': []})  # they are all here
+        write_text(folder / 'config.py', config.text)
     for line in done:
         logger.info(line)
 

@@ -27,7 +27,8 @@ def _train(args: argparse.Namespace, config: Config) -> None:
 
     trainer = commands.build(config, 'trainer', name=args.name, seed=args.seed)
     commands.dump(config, trainer.work_dir)
-    files = [paths.resolve_input(path) for path in args.load_model_from]
+    files = commands.first_weights(trainer.weights)
+    files += [paths.resolve_input(path) for path in args.load_model_from]
     if files:
         trainer.load_weights(files, strict=False)
     folder = None

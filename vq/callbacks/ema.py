@@ -24,7 +24,7 @@ class EMACallback(Callback):
 
     average <- decay * average + (1 - decay) * weight after each iteration; tensors that
     are not floating point, and buffers, are copied. `vq.val --ema` and the other
-    commands' `--ema` use them.
+    commands' `--ema` use them. Frozen parts have no average.
 
     Args:
         decay: The average's decay an iteration.
@@ -40,7 +40,7 @@ class EMACallback(Callback):
 
     def before_run(self, runner: Runner) -> None:
         """Start from the weights, unless a resume has brought an average."""
-        state = runner.model.state_dict()
+        state = runner.own_state()
         resumed = {
             key: value
             for key, value in self._average.items()

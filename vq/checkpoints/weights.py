@@ -1,7 +1,8 @@
 """Weights: read from files and folders, matched to a model with a report, hashed."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,36 +11,115 @@ from torch import Tensor, nn
 
 from vq.checkpoints.files import CheckpointError, read_file
 from vq.checkpoints.folders import Checkpoint
+from vq.checkpoints.frozen import FrozenPart, named_by, only
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What files and checkpoint folders hold together.
+
+    Attributes:
+        weights: The merged state dict.
+        origins: For each of its keys the file that it comes from.
+        frozen: What the checkpoints among them say of frozen parts.
+    """
+
+    weights: dict[str, Tensor]
+    origins: dict[str, Path]
+    frozen: dict[str, FrozenPart]
 
 
 def read_weights(paths: Sequence[Path], *, ema: bool = False) -> dict[str, Tensor]:
-    """Return the weights that files or checkpoint folders hold, later ones winning.
+    """Return the weights that `gather` finds."""
+    return gather(paths, ema=ema).weights
+
+
+def gather(
+    paths: Sequence[Path],
+    *,
+    ema: bool = False,
+    frozen: Collection[str] = (),
+    given: Collection[str] = (),
+) -> Gathered:
+    """Return the weights of files or checkpoint folders, later ones winning.
+
+    A checkpoint names the files of its frozen parts, which are read too unless another
+    one of `paths` holds such a part. Beside such a checkpoint, or where `frozen` names
+    parts, a file that holds weights of a frozen part, and is no checkpoint of such a
+    model itself, gives nothing else: its decoder is another's.
 
     Args:
         paths: .pth or .safetensors files, or checkpoint folders.
         ema: Take the averaged weights of checkpoint folders, also where a folder's
-            model.pth or model.safetensors is named.
+            model.pth or model.safetensors is named; if some of them have frozen parts,
+            of these only.
+        frozen: Parts that are frozen in the model that the weights are for.
+        given: Parts whose files are not looked for.
+
+    Raises:
+        CheckpointError: A file is damaged or none of ours, or that of a frozen part has
+            moved or changed.
     """
-    merged: dict[str, Tensor] = {}
+    said = [named_by(path) for path in paths]
+    parts = {name: part for own in said for name, part in own.items()}
+    names = {*frozen, *parts}
+    result = Gathered({}, {}, parts)
+    for path, own in zip(paths, said, strict=True):
+        file = _file(path, ema=ema and (bool(own) or not parts))
+        state = _read(file)
+        of_model = bool(own) and set(frozen) <= set(own)
+        brought = only(state, names)
+        if brought and not of_model:
+            _tell_left_out(file, state, brought)
+            state = brought
+        _add(result, state, dict.fromkeys(state, file))
+    for path, own in zip(paths, said, strict=True):
+        for name, part in own.items():
+            if name not in given and not only(result.weights, [name]):
+                found = gather([file.find(name, path) for file in part.files])
+                _add(result, only(found.weights, [name]), found.origins)
+    return result
+
+
+def _file(path: Path, *, ema: bool) -> Path:
+    """Return the file of weights that is meant by a file or a checkpoint folder."""
     stem = 'ema' if ema else 'model'
-    for path in paths:
-        if path.is_dir():
-            checkpoint = Checkpoint(path)
-            if stem not in checkpoint:
-                raise CheckpointError(f'{path} holds no {stem}.pth')
-            path = path / f'{stem}.pth'
-        elif ema and path.stem == 'model':
-            path = path.with_stem('ema')
-        state = read_file(path)
-        if not isinstance(state, dict) or not all(
-            isinstance(value, Tensor) for value in state.values()
-        ):
-            raise CheckpointError(
-                f'{path} is no state dict of ours; tools/convert_checkpoints.py '
-                'converts published checkpoints'
-            )
-        merged |= state
-    return merged
+    if path.is_dir():
+        if stem not in Checkpoint(path):
+            raise CheckpointError(f'{path} holds no {stem}.pth')
+        return path / f'{stem}.pth'
+    return path.with_stem('ema') if ema and path.stem == 'model' else path
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    state = read_file(path)
+    if not isinstance(state, dict) or not all(
+        isinstance(value, Tensor) for value in state.values()
+    ):
+        raise CheckpointError(
+            f'{path} is no state dict of ours; tools/convert_checkpoints.py '
+            'converts published checkpoints'
+        )
+    return state
+
+
+def _add(
+    result: Gathered, state: Mapping[str, Tensor], origins: Mapping[str, Path]
+) -> None:
+    result.weights.update(state)
+    result.origins.update({key: origins[key] for key in state})
+
+
+def _tell_left_out(file: Path, state: Sized, brought: Sized) -> None:
+    number = len(state) - len(brought)
+    if number:
+        _logger.info(
+            '%s: taken for the frozen parts alone, %d other weights are left out',
+            file,
+            number,
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +143,11 @@ class LoadReport:
 
 
 def match(
-    model: nn.Module, weights: Mapping[str, Tensor], *, strict: bool = True
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    *,
+    strict: bool = True,
+    parts: Collection[str] = (),
 ) -> tuple[LoadReport, dict[str, Tensor]]:
     """Return which weights fit a model, in name and shape, and a report.
 
@@ -75,6 +159,7 @@ def match(
         weights: A state dict.
         strict: Refuse when a key of the model is missing or has another shape. Keys
             that the model does not have are reported, never an error.
+        parts: Names of the only parts that weights are wanted for; none means all.
 
     Raises:
         CheckpointError: Something is missing (`strict`), or nothing fits at all.
@@ -83,7 +168,9 @@ def match(
         rename = getattr(module, 'rename_weights', None)
         if rename is not None:
             weights = rename(weights, f'{name}.' if name else '')
-    own = model.state_dict()
+    own: Mapping[str, Tensor] = model.state_dict()
+    if parts:
+        own, weights = only(own, parts), only(weights, parts)
     fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     report = LoadReport(
         loaded=len(fitting),
@@ -109,6 +196,35 @@ def state_hash(state: Mapping[str, Tensor]) -> str:
         digest.update(f'{key} {value.dtype} {tuple(value.shape)}\n'.encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def part_hash(state: Mapping[str, Tensor], part: str) -> str:
+    """Return the `state_hash` of a part's own state dict, out of its model's."""
+    own = only(state, [part])
+    return state_hash({key.removeprefix(f'{part}.'): own[key] for key in own})
+
+
+def check_parts(state: Mapping[str, Tensor], frozen: Mapping[str, FrozenPart]) -> None:
+    """Refuse frozen parts that are others than those a checkpoint was trained with.
+
+    Args:
+        state: A model's state dict; parts that it does not have are passed over.
+        frozen: What the checkpoint says.
+
+    Raises:
+        CheckpointError: One differs.
+    """
+    for name, part in frozen.items():
+        if not only(state, [name]):
+            continue
+        found = part_hash(state, name)
+        if found != part.state:
+            files = ', '.join(file.path for file in part.files) or 'the checkpoint'
+            raise CheckpointError(
+                f'the frozen {name} is another one than that of the checkpoint: its '
+                f'state has the hash {found}, not {part.state}; pass --load-model-from '
+                f'with a copy of {files}, or leave it out'
+            )
 
 
 def check_fit(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:

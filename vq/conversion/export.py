@@ -4,11 +4,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
 
-from vq.checkpoints import check_fit, state_hash, write_json
+from vq.checkpoints import (
+    FrozenPart,
+    check_fit,
+    check_parts,
+    state_hash,
+    write_json,
+)
 from vq.checkpoints.files import sha256
 from vq.config.errors import nearest
 from vq.config.files import display
@@ -50,6 +57,10 @@ class Format:
         """The usual name of the file or folder."""
         return self.family.file if self.family else 'model.safetensors'
 
+    def is_folder(self, out: Path) -> bool:
+        """Tell whether `out` is meant to hold our weights and their config."""
+        return self.family is None and out.suffix != Path(self.file).suffix
+
     def obstacles(self, model: nn.Module) -> list[str]:
         """Say which parts of a model it cannot hold."""
         return self.family.obstacles(model) if self.family else []
@@ -67,6 +78,7 @@ def export(
     *,
     out: Path,
     sources: Sequence[Path] = (),
+    frozen: Mapping[str, FrozenPart] = MappingProxyType({}),
     image_size: int = 256,
 ) -> list[str]:
     """Write weights in a format, with a record beside them, and return what was done.
@@ -77,6 +89,7 @@ def export(
         form: The format.
         out: The file, or for diffusers the folder, to write.
         sources: Where the weights come from, for the record.
+        frozen: What their checkpoint says of frozen parts.
         image_size: Pixels that the network was trained on, for settings files.
 
     Raises:
@@ -89,6 +102,7 @@ def export(
     if weights is None:
         weights = MODELS.build(config).state_dict()
     check_fit(network, weights, sources[-1] if sources else out)
+    check_parts(weights, frozen)
     exported, note = weights, ''
     if form.family is not None:
         exported, note = form.family.for_export(weights, network)
@@ -96,6 +110,8 @@ def export(
     digests = {path.name: sha256(path) for path in files}
     record = _origin(form, weights, sources)
     record |= dict(changed=note, dropped=left_out, files=digests)
+    # The file itself holds them now.
+    record['frozen'] = {k: FrozenPart(v.state).to_json() for k, v in frozen.items()}
     write_json(out.with_name(out.name + RECORD), record)
     return _told(len(weights), files, note, left_out)
 

@@ -1,6 +1,7 @@
 """What joins the parts of a tokenizer: channel adapters, and their check."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,16 +13,24 @@ class Connector(nn.Module):
     """A 1x1 convolution between parts of different width.
 
     Args:
-        in_dim: Channels in.
+        in_dim: Channels in. None is filled in by a `Reconstructor`, see `fit_in_dim`.
         out_dim: Channels out.
         hidden_dim: Channels between two such convolutions, as the reference's FSQ has
             them; None makes one.
+
+    Raises:
+        ValueError: `in_dim` is None.
     """
 
     def __init__(
-        self, *, in_dim: int, out_dim: int, hidden_dim: int | None = None
+        self, *, in_dim: int | None, out_dim: int, hidden_dim: int | None = None
     ) -> None:
         super().__init__()
+        if in_dim is None:
+            raise ValueError(
+                'Connector: in_dim=None stands for the dim of the quantizer, in the '
+                'pre_decode of a Reconstructor alone; give in_dim a number of channels'
+            )
         self.in_dim = in_dim
         self.out_dim = out_dim
         self.hidden = (
@@ -45,6 +54,13 @@ class Identity(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """Return the latent (b, d, h, w) as it is."""
         return latent
+
+
+def fit_in_dim(connector: Mapping[str, Any], dim: int) -> Mapping[str, Any]:
+    """Return a connector's config with `dim` in the place of `in_dim=None`."""
+    if connector.get('in_dim', dim) is None:
+        return {**connector, 'in_dim': dim}
+    return connector
 
 
 def check_channels(parts: Sequence[tuple[str, int | None, int | None]]) -> None:

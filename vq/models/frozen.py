@@ -1,8 +1,8 @@
-"""What is used and never trained: frozen modules, and networks from one local file."""
+"""What is used and never trained: frozen modules, parts, and networks of one file."""
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from vq.checkpoints.weights import check_fit
 
 _logger = logging.getLogger(__name__)
 RANDOM = 'random'  # the stamp of weights that come from no file
+LISTED_DEPTH = 2  # of the parts that an error lists: 'tokenizer.encoder'
 CONTAINERS = ('state_dict', 'model')  # where training programs keep them in a file
 
 
@@ -49,6 +50,52 @@ class FrozenModule(nn.Module):
         for name, tensor in super().state_dict().items():
             state_dict.setdefault(prefix + name, tensor)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class PartlyFrozen(nn.Module):
+    """A system some of whose parts are used and never trained.
+
+    They stay in eval mode, so that norms and codebooks keep their buffers, and require
+    no gradient. Unlike a `FrozenModule` they are in the state dict, since their weights
+    are chosen at run time; checkpoints leave them out by `frozen_parts` and name the
+    files instead. Subclasses call `freeze` at the end of their constructor.
+
+    Attributes:
+        frozen_parts: Names of the parts, such as 'tokenizer' or 'tokenizer.encoder'.
+    """
+
+    frozen_parts: tuple[str, ...] = ()
+
+    def freeze(self, parts: Sequence[str]) -> None:
+        """Freeze parts for good.
+
+        Args:
+            parts: Dotted names of sub-modules.
+
+        Raises:
+            ValueError: A name fits no part; the parts are listed.
+        """
+        known = {name: module for name, module in self.named_modules() if name}
+        for name in parts:
+            if name not in known:
+                near = [part for part in known if part.count('.') < LISTED_DEPTH]
+                raise ValueError(
+                    f'frozen: {type(self).__name__} has no part {name!r}; there are '
+                    f'{", ".join(near)}, and their parts'
+                )
+        self.frozen_parts = tuple(
+            name
+            for name in dict.fromkeys(parts)
+            if not any(name.startswith(f'{other}.') for other in parts)
+        )
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all parts but the frozen ones, which stay frozen."""
+        super().train(mode)
+        for name in self.frozen_parts:
+            self.get_submodule(name).requires_grad_(False).eval()
+        return self
 
 
 class FrozenNetwork(FrozenModule):

@@ -1,6 +1,6 @@
 """VQGAN: a VQ autoencoder trained with a discriminator (https://arxiv.org/abs/2012.09841)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
@@ -47,6 +47,8 @@ class VQGAN(Reconstructor):
         discriminator_forward: 'shared' shows the discriminator the reconstruction of
             the generator's step; 'repeated' makes a new one with the updated weights,
             as the original does.
+        frozen: Names of parts that are not trained, such as 'tokenizer' where a decoder
+            is trained for it.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class VQGAN(Reconstructor):
         adversarial_warmup: int = 0,
         adversarial_ramp: int = 0,
         discriminator_forward: DiscriminatorForward = 'shared',
+        frozen: Sequence[str] = (),
     ) -> None:
         super().__init__(tokenizer=tokenizer, pre_decode=pre_decode, decoder=decoder)
         if discriminator_forward not in ('shared', 'repeated'):
@@ -88,6 +91,7 @@ class VQGAN(Reconstructor):
         self.adversarial_warmup = adversarial_warmup
         self.adversarial_ramp = adversarial_ramp
         self.discriminator_forward = discriminator_forward
+        self.freeze(frozen)
 
     def adversarial_factor(self, iteration: int) -> float:
         """Return the share of the adversarial loss that counts, from 0 to 1."""

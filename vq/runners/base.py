@@ -1,12 +1,12 @@
 """What all runners share: a job, a device, a model and callbacks."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from vq import checkpoints, distributed, dry_run
 from vq.callbacks.base import Callback
@@ -49,9 +49,15 @@ class Runner:
         dataloader: `batch_size` (of all ranks together) and `num_workers`.
         strategy: Config of the strategy.
         callbacks: Configs of the callbacks, in the order in which they are called.
+
+    Attributes:
+        parts: Names of the only parts of the model that are used, and that need
+            weights; none means all.
+        frozen: What is known of the weights of frozen parts, by their names.
     """
 
     training = False
+    parts: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -71,7 +77,8 @@ class Runner:
         self.strategy: DDPStrategy = STRATEGIES.build(strategy)
         # One seed for the weights, so that they do not depend on the number of ranks.
         seed_all(job.seed)
-        self.model: nn.Module = build_model(model)
+        self.model: nn.Module = build_model(model, parts=self.parts)
+        self.frozen: dict[str, checkpoints.FrozenPart] = {}
         self.model.train(self.training)
         self.strategy.place(self.model, training=self.training)
         self.dataset = build_dataset(dataset)
@@ -88,21 +95,53 @@ class Runner:
     def load_weights(
         self, paths: Sequence[Path], *, strict: bool, ema: bool = False
     ) -> None:
-        """Load weight files or checkpoint folders into the model, and log a report."""
-        weights = checkpoints.read_weights(paths, ema=ema)
-        report, fitting = checkpoints.match(self.model, weights, strict=strict)
+        """Load weight files or checkpoint folders into the model, and log a report.
+
+        Raises:
+            CheckpointError: A file is damaged or has moved; or, `strict`, something is
+                missing, or a frozen part is not that of the checkpoint.
+        """
+        self.take(checkpoints.gather(paths, ema=ema), paths, strict=strict)
+
+    def take(
+        self, found: checkpoints.Gathered, paths: Sequence[Path], *, strict: bool
+    ) -> dict[str, Tensor]:
+        """Load weights that were read from `paths`; return those that fit."""
+        report, fitting = checkpoints.match(
+            self.model, found.weights, strict=strict, parts=self.parts
+        )
         self.strategy.load_model_state(self.model, fitting, strict=False)
         names = ', '.join(str(path) for path in paths)
         level = logging.WARNING if report.missing or report.mismatched else logging.INFO
         _logger.log(level, '%s: %s', names, report)
+        try:
+            state = self.model.state_dict()
+            if self.parts:
+                state = checkpoints.only(state, self.parts)
+            checkpoints.check_parts(state, found.frozen)
+        except checkpoints.CheckpointError as error:
+            if strict:
+                raise
+            _logger.warning('%s', error)
+        return fitting
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Return the model's state dict without frozen parts that have files."""
+        return checkpoints.without(self.model.state_dict(), self.in_files)
+
+    @property
+    def in_files(self) -> list[str]:
+        """Names of the frozen parts whose weights are in files of their own."""
+        return [name for name, part in self.frozen.items() if part.files]
 
 
-def build_model(cfg: Mapping[str, Any]) -> nn.Module:
-    """Build a model and load the pretrained networks inside it."""
+def build_model(cfg: Mapping[str, Any], *, parts: Collection[str] = ()) -> nn.Module:
+    """Build a model and load the pretrained networks inside it, or in some parts."""
     model: nn.Module = MODELS.build(cfg)
-    for module in model.modules():
+    for name, module in model.named_modules():
         load_pretrained = getattr(module, 'load_pretrained', None)
-        if load_pretrained is not None:
+        wanted = not parts or checkpoints.within(f'{name}.', parts)
+        if wanted and load_pretrained is not None:
             load_pretrained()
     return model
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from vq import __version__, checkpoints, distributed
+from vq import __version__, checkpoints, distributed, dry_run
 from vq.callbacks.base import Callback
 from vq.runners import randomness
 
@@ -30,7 +31,8 @@ def save(trainer: Trainer) -> Path:
         CheckpointError: It cannot be written; every rank raises.
     """
     folder = trainer.checkpoints_root / f'iter_{trainer.iteration}'
-    weights = {'model': trainer.strategy.model_state(trainer.model)}
+    state = trainer.strategy.model_state(trainer.model)
+    weights = {'model': checkpoints.without(state, trainer.in_files)}
     for callback in trainer.callbacks:
         weights |= callback.weights()
     states = dict(
@@ -46,6 +48,7 @@ def save(trainer: Trainer) -> Path:
         world_size=distributed.world_size(),
         batch_size=trainer.dataloader['batch_size'],
         samples=len(trainer.dataset),
+        frozen={name: part.to_json() for name, part in trainer.frozen.items()},
     )
     problem = None
     if distributed.is_main():
@@ -65,17 +68,80 @@ def resume(trainer: Trainer, folder: Path) -> None:
     strict = all(c.resume_options.get('strict', True) for c in trainer.callbacks)
     checkpoint = checkpoints.Checkpoint(folder)
     meta = checkpoint.meta
-    if strict:
-        weights = checkpoint.read('model')
-        checkpoints.check_fit(trainer.model, weights, folder)
-        trainer.strategy.load_model_state(trainer.model, weights)
-    else:
-        trainer.load_weights([folder], strict=False)
+    _resume_model(trainer, folder, strict=strict)
     _resume_optimizers(trainer, checkpoint, strict=strict)
     _resume_callbacks(trainer, checkpoint, strict=strict)
     trainer.iteration = trainer.optimizers.iteration = meta['iteration']
     _resume_randomness(trainer, checkpoint)
     _logger.info('resumed from %s at iteration %d', folder, trainer.iteration)
+
+
+def _resume_model(trainer: Trainer, folder: Path, *, strict: bool) -> None:
+    # What --load-model-from has brought of frozen parts stays, and is compared.
+    given = checkpoints.only(trainer.model.state_dict(), trainer.frozen)
+    file = folder / 'model.pth'  # not the folder, which would be checked once more
+    found = checkpoints.gather([file], given=trainer.frozen)
+    found.weights.update(given)
+    if strict:
+        checkpoints.check_fit(trainer.model, found.weights, folder)
+    fitting = trainer.take(found, [folder], strict=strict)
+    for name in _complete(trainer, fitting):
+        if name not in trainer.frozen:
+            files = found.frozen[name].files if name in found.frozen else ()
+            _note(trainer, name, files)
+
+
+def start(
+    trainer: Trainer, paths: Sequence[Path], *, strict: bool, ema: bool = False
+) -> None:
+    """Load weights to start from, and note where those of frozen parts come from.
+
+    Files that hold weights of a frozen part give nothing else, see `gather`.
+
+    Raises:
+        CheckpointError: See `Runner.load_weights`.
+    """
+    frozen = checkpoints.frozen_parts(trainer.model)
+    found = checkpoints.gather(paths, ema=ema, frozen=frozen)
+    fitting = trainer.take(found, paths, strict=strict)
+    for name in _complete(trainer, fitting):
+        files = dict.fromkeys(checkpoints.only(found.origins, [name]).values())
+        _note(trainer, name, [checkpoints.WeightFile.of(file) for file in files])
+
+
+def check_frozen(trainer: Trainer) -> None:
+    """Refuse to train around frozen parts that have no weights; in a dry run, warn.
+
+    Their random weights are then part of the checkpoint, as nobody else has them.
+
+    Raises:
+        CheckpointError: Such parts are named.
+    """
+    state = trainer.model.state_dict()
+    for name in checkpoints.frozen_parts(trainer.model):
+        if name in trainer.frozen or not checkpoints.only(state, [name]):
+            continue
+        problem = f'the frozen {name} has no weights, or not all of them'
+        if not dry_run.enabled():
+            raise checkpoints.CheckpointError(
+                f'{problem}; pass --load-model-from FILE with a checkpoint of it'
+            )
+        _logger.warning('dry run: %s: they are random', problem)
+        _note(trainer, name, [])
+
+
+def _complete(trainer: Trainer, weights: Mapping[str, Tensor]) -> list[str]:
+    """Return the frozen parts of which all weights are there."""
+    state = trainer.model.state_dict()
+    parts = checkpoints.frozen_parts(trainer.model)
+    own = {name: checkpoints.only(state, [name]) for name in parts}
+    return [name for name in parts if own[name] and own[name].keys() <= weights.keys()]
+
+
+def _note(trainer: Trainer, name: str, files: Sequence[checkpoints.WeightFile]) -> None:
+    """Remember, for checkpoints, where the weights of a frozen part come from."""
+    state = checkpoints.part_hash(trainer.model.state_dict(), name)
+    trainer.frozen[name] = checkpoints.FrozenPart(state=state, files=tuple(files))
 
 
 def _key(trainer: Trainer, callback: Callback) -> str:

@@ -147,8 +147,9 @@ class FSDPStrategy(DDPStrategy):
     """Weights, gradients and optimizer states of large parts are sharded (FSDP2).
 
     A part (encoder, decoder ...) with at least `min_parameters` is sharded with torch's
-    `fully_shard`. What is smaller, and quantizer and discriminator of any size, stay
-    whole on every rank, and their gradients are averaged after the backward pass.
+    `fully_shard`. What is smaller, or frozen in part, and quantizer and discriminator
+    of any size, stay whole on every rank, and their gradients are averaged after the
+    backward pass.
     Validation never shards: every rank walks at its own pace.
 
     Args:
@@ -187,9 +188,9 @@ class FSDPStrategy(DDPStrategy):
             return
         sharded = 0
         for name, part in parts(model):
-            trained = [p for p in part.parameters() if p.requires_grad]
-            large = sum(p.numel() for p in trained) >= self.min_parameters
-            if large and name not in WHOLE:
+            large = sum(p.numel() for p in part.parameters()) >= self.min_parameters
+            trained = all(p.requires_grad for p in part.parameters())
+            if large and trained and name not in WHOLE:
                 fully_shard(part)
                 sharded += 1
         if not sharded:

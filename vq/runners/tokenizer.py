@@ -11,10 +11,11 @@ class Tokenizer(Validator):
 
     Blocks that a token callback has already written are not walked again, so that a run
     which was killed goes on where it stood. It is built as the validator that it stands
-    in for; `metrics` are not computed.
+    in for; `metrics` are not computed, and weights of a decoder are not asked for.
     """
 
     measures = False
+    parts = ('tokenizer',)
 
     def step(self, batch: Batch) -> Quantized:
         """Return the quantized latents and tokens of a batch."""

@@ -43,6 +43,8 @@ class Trainer(Runner):
         iters: Number of iterations; floats such as 26e4 are fine.
         callbacks: Configs of the callbacks, the checkpoint's last.
         accumulate: Micro-batches an iteration; they share the batch.
+        weights: One or several files or checkpoint folders that `vq.train` loads at the
+            start, before those of --load-model-from.
         max_skipped: Stop when this many updates in a row were not finite.
         check_interval: Iterations between looks at the device for that.
     """
@@ -62,6 +64,7 @@ class Trainer(Runner):
         schedulers: Mapping[str, Mapping[str, Any]] | None = None,
         callbacks: Sequence[Mapping[str, Any]] = (),
         accumulate: int = 1,
+        weights: str | Sequence[str] = (),
         max_skipped: int = 50,
         check_interval: int = 50,
     ) -> None:
@@ -75,6 +78,7 @@ class Trainer(Runner):
         )
         self.iters = int(iters)
         self.accumulate = accumulate
+        self.weights = [weights] if isinstance(weights, str) else list(weights)
         self.max_skipped = max_skipped
         self.check_interval = check_interval
         self._check_batch_size()
@@ -113,7 +117,12 @@ class Trainer(Runner):
         return self.work_dir / 'checkpoints'
 
     def run(self) -> None:
-        """Train from the current iteration to the last, or until a signal."""
+        """Train from the current iteration to the last, or until a signal.
+
+        Raises:
+            CheckpointError: A frozen part has no weights, and this is no dry run.
+        """
+        state.check_frozen(self)
         with StopRequest() as stop:
             if distributed.is_main():
                 (self.work_dir / FINISHED).unlink(missing_ok=True)
@@ -203,6 +212,12 @@ class Trainer(Runner):
                     f"the batches' ids are in {file}. Resume from an older checkpoint "
                     'with a lower learning rate or clip_grad'
                 )
+
+    def load_weights(
+        self, paths: Sequence[Path], *, strict: bool, ema: bool = False
+    ) -> None:
+        """Load weights to start from, see `state.start`."""
+        state.start(self, paths, strict=strict, ema=ema)
 
     def save(self) -> Path:
         """Save everything that a resume needs as iter_N; every rank takes part.

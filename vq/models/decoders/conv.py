@@ -40,6 +40,7 @@ class ConvDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.in_dim = latent_dim
+        self.upscale: int = 2 ** (len(width_mults) - 1)
         dims = [width * mult for mult in (width_mults[0], *width_mults)]
         attentive = {range(len(width_mults))[i] for i in attention}
         self.stem = nn.Conv2d(latent_dim, dims[0], 3, padding=1)
