@@ -1,6 +1,7 @@
 """Every experiment loads, assembles, checks, and builds at full size on no memory."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,12 +23,16 @@ MAX_LINES = 12  # of an experiment: a base list, and what differs
 # What a config needs on its command line.
 _FOLDERS = dict(train_root='data/train', val_root='data/val')
 _TOKENIZER = dict(it_config='configs/fsq/8000_imagenet_ddp.py')
-OPTIONS: dict[str, dict[str, str]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
+    'configs/_base_/models/probe.py': _TOKENIZER,
     'configs/_base_/datasets/folder.py': _FOLDERS,
     'configs/fid/folder.py': _FOLDERS,
     'configs/_base_/decoder.py': _TOKENIZER,
     'configs/decoder/llamagen.py': _TOKENIZER,
     'configs/decoder/vqgan.py': _TOKENIZER,
+    'configs/ic/digits.py': _TOKENIZER,
+    'configs/ic/folder_ddp.py': _FOLDERS | _TOKENIZER | dict(classes=10),
+    'configs/ic/imagenet_ddp.py': _TOKENIZER,
 }
 
 
@@ -106,6 +111,11 @@ def test_a_tokenizer_reports_what_papers_compare(config: Config) -> None:
     """On data sets with statistics; those of the demos are too small for FID."""
     path = config.path.relative_to(ROOT / 'configs')
     validator = config.validator
+    if path.parts[0] == 'ic':
+        classes = {'accuracy': 'AccuracyMetric', 'cross_entropy': 'CrossEntropyMetric'}
+        rest = {'codebook': 'CodebookMetric'}
+        assert {k: v.type for k, v in validator.metrics.items()} == classes | rest
+        return
     if (
         path.parts[0] == 'fid'
         or 'data_root' in validator.dataset

@@ -1,4 +1,4 @@
-"""Linear probe on any two folders of classes; options `train_root`, `val_root`, `classes`.
+"""Linear probe on two folders of classes; options `train_root`, `val_root`, `classes`.
 
 auto_torchrun -m vq.train N configs/ic/folder_ddp.py --config-options it_config::PATH \
 train_root::DIR val_root::DIR classes:10
