@@ -3,37 +3,41 @@
 import torch
 from einops import rearrange, reduce
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vq.models.teachers.base import Precision, Teacher
 from vq.registry import MODELS
 
-SMALLEST = 1e-6  # variance, on pixels of 0 to 1, that is still scaled to one
-
 
 class _Components(nn.Module):
-    """A linear map: `components (dim, 3 * patch * patch)` of what exceeds `mean`."""
+    """An affine map: `components (dim, 3 * patch * patch)` of what exceeds `mean`."""
 
     mean: Tensor
     components: Tensor
+    offset: Tensor
 
     def __init__(self, *, patch: int, dim: int) -> None:
         super().__init__()
         length = 3 * patch**2
         self.register_buffer('mean', torch.full((length,), 0.5))
         self.register_buffer('components', torch.randn(dim, length))
+        self.register_buffer('offset', torch.zeros(dim))
 
     def forward(self, patches: Tensor) -> Tensor:
-        return (patches - self.mean) @ self.components.T
+        return (patches - self.mean) @ self.components.T + self.offset
 
 
 @MODELS.register_module()
 class PCATeacher(Teacher):
-    """Whitened principal components of each patch's pixels; for demos.
+    """Principal components of each patch's pixels, and a constant; for demos.
+
+    Tokenizers learn the angles of features alone. Beside a constant an angle tells how
+    long the components are, too: how far a patch is from the mean grey.
 
     Args:
         weights: A file of what `fit_pca` returns, such as safetensors writes.
         patch: Pixels a side of a patch.
-        dim: How many components.
+        dim: Channels of the features: components, and the constant.
         size: See `Teacher`.
         grid: See `Teacher`.
         precision: See `Teacher`.
@@ -67,16 +71,17 @@ class PCATeacher(Teacher):
 
 
 def fit_pca(images: Tensor, *, patch: int, dim: int) -> dict[str, Tensor]:
-    """Return the mean and the largest components of patches, scaled to variance one.
+    """Return the mean and the largest components of patches, and a constant.
 
     Args:
         images: uint8, (n, 3, H, W).
         patch: Pixels a side of a patch.
-        dim: How many components.
+        dim: How many components, plus one for the constant: as long as the components
+            are on average (root mean square).
 
     Returns:
-        `mean` (3 * patch * patch,) and `components (dim, 3 * patch * patch)`, float32:
-        the weights of `PCATeacher`.
+        `mean` (3 * patch * patch,), `components (dim, 3 * patch * patch)` and
+        `offset (dim,)`, float32: the weights of `PCATeacher`.
 
     Raises:
         ValueError: A patch has fewer pixels than `dim`.
@@ -86,12 +91,18 @@ def fit_pca(images: Tensor, *, patch: int, dim: int) -> dict[str, Tensor]:
     mean = reduce(rows, 'n c -> c', 'mean')
     centred = rows - mean
     variances, directions = torch.linalg.eigh(centred.T @ centred / len(rows))
-    largest = rearrange(directions[:, -dim:].flip(1), 'c d -> d c')
-    scale = variances[-dim:].flip(0).clamp(min=SMALLEST).rsqrt()
+    number = dim - 1
+    largest = rearrange(directions[:, -number:].flip(1), 'c d -> d c')
     # A direction has no sign; that of its largest entry makes the result unique.
     index = largest.abs().argmax(dim=1, keepdim=True)
-    components = largest * largest.gather(1, index).sign() * scale[:, None]
-    return {'mean': mean.float(), 'components': components.float().contiguous()}
+    components = largest * largest.gather(1, index).sign()
+    offset = torch.zeros(dim)
+    offset[-1] = variances[-number:].sum().sqrt()
+    return {
+        'mean': mean.float(),
+        'components': functional.pad(components.float(), (0, 0, 0, 1)),
+        'offset': offset,
+    }
 
 
 def _patches(images: Tensor, patch: int) -> Tensor:
@@ -99,7 +110,8 @@ def _patches(images: Tensor, patch: int) -> Tensor:
 
 
 def _check_dim(patch: int, dim: int) -> None:
-    if not 0 < dim <= 3 * patch**2:
+    most = 3 * patch**2 + 1
+    if not 1 < dim <= most:
         raise ValueError(
-            f'dim must be 1 to {3 * patch**2}, the values of a patch, got {dim}'
+            f'dim must be 2 to {most}, the values of a patch and a constant, got {dim}'
         )
