@@ -72,6 +72,20 @@ TAMING_ONLY = {
 }
 
 
+_SIZES = dict(width=16, depth=2, heads=1, mlp_ratio=2.0, latent_dim=4)
+VQKD = dict(
+    type='VQKD',
+    tokenizer=dict(
+        type='ImageTokenizer',
+        encoder=dict(type='ViTEncoder', in_dim=3, image_size=32, patch=8, **_SIZES),
+        post_encode=dict(type='Identity'),
+        quantizer=dict(type='NormEMAQuantizer', codebook_size=16, dim=4),
+    ),
+    decoder=dict(type='ViTDecoder', out_dim=6, grid=4, **(_SIZES | dict(depth=1))),
+    teacher=None,
+)
+
+
 def build(config: dict[str, Any], *, seed: int = 0) -> Any:
     """Build a network whose every number is random."""
     torch.manual_seed(seed)

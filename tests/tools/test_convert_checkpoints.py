@@ -60,6 +60,20 @@ def test_options_suffix_and_out(tool, published, monkeypatch):
     assert equal(read_weights([path.with_name('y.safetensors')]), weights)
 
 
+def test_beitv2_with_its_decoder_and_without(tool, tmp_path, capsys):
+    weights = networks.build(networks.VQKD).state_dict()
+    path = tmp_path / 'vqkd.pth'
+    torch.save({'model': FAMILIES['beitv2'].from_ours(weights).weights}, path)
+    words = ['beitv2', str(path), '--options']
+    tool.main([*words, 'with_decoder:False'])
+    alone = {k: v for k, v in weights.items() if k.startswith('tokenizer.')}
+    assert equal(read_weights([tmp_path / 'vqkd.pth.converted']), alone)
+    assert '--options with_decoder:True keeps it' in capsys.readouterr().out
+    suffix = '.converted.with_decoder'
+    tool.main([*words, 'with_decoder:True', '--suffix', suffix])
+    assert equal(read_weights([tmp_path / f'vqkd.pth{suffix}']), weights)
+
+
 @pytest.mark.parametrize(
     ('words', 'message'),
     [

@@ -1,6 +1,7 @@
 """Published checkpoints in and out: their keys and files, and ours."""
 
 from vq.config.errors import nearest
+from vq.conversion.beitv2 import BEiTv2
 from vq.conversion.diffusers import Diffusers
 from vq.conversion.family import AutoencoderFamily, Family
 from vq.conversion.llamagen import LlamaGen
@@ -9,7 +10,8 @@ from vq.conversion.rules import ConversionError, Renamed
 from vq.conversion.taming import Taming
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for family in (Taming(), LlamaGen(), Diffusers(), LPIPSFamily())
+    family.name: family
+    for family in (Taming(), LlamaGen(), BEiTv2(), Diffusers(), LPIPSFamily())
 }
 # The groups of tools/prepare_checkpoints.py are names, too.
 ALIASES = {'taming_transformers': 'taming'}
@@ -32,6 +34,7 @@ def find(name: str) -> Family:
 __all__ = [
     'FAMILIES',
     'AutoencoderFamily',
+    'BEiTv2',
     'ConversionError',
     'Diffusers',
     'Family',

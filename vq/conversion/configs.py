@@ -11,14 +11,24 @@ from vq.config import ConfigError, load
 from vq.config.printing import lines
 from vq.conversion import structure
 
-BASES = (
-    'models/vqgan.py',
-    'datasets/imagenet.py',
-    'augment/strong.py',
-    'schedules/vqgan.py',
-    'strategies/ddp.py',
-    'runtime.py',
-)
+BASES = {
+    'VQGAN': (
+        'models/vqgan.py',
+        'datasets/imagenet.py',
+        'augment/strong.py',
+        'schedules/vqgan.py',
+        'strategies/ddp.py',
+        'runtime.py',
+    ),
+    'VQKD': (
+        'models/vqkd.py',
+        'datasets/imagenet.py',
+        'augment/default_224.py',
+        'schedules/vqkd.py',
+        'strategies/ddp.py',
+        'runtime_features.py',
+    ),
+}
 # Arguments of a quantizer that change what it computes but no shape.
 _MEANING = ('normalize', 'distance')
 _ADVERSARIAL = ('discriminator', 'adversarial_loss', 'adversarial_weight')
@@ -50,7 +60,9 @@ def choose(
     for path, shipped in _shipped(folder or paths.ROOT / 'configs'):
         if _sizes(shipped, discriminator) != sizes:
             continue
-        compared = shipped if discriminator else {**shipped, 'discriminator': None}
+        compared = dict(shipped)
+        if not discriminator and 'discriminator' in shipped:
+            compared['discriminator'] = None
         if same(_network(compared), wanted):
             fitting.append(path)
     fitting.sort(key=lambda p: ('imagenet' not in p.stem, len(p.stem), str(p)))
@@ -77,12 +89,12 @@ def text(model: Mapping[str, Any], title: str, shipped: Path | None = None) -> s
     """
     fragments: dict[str, Any]
     if shipped is None:
-        bases = [f'configs/_base_/{base}' for base in BASES]
+        bases = [f'configs/_base_/{base}' for base in BASES[model['type']]]
         fragments = dict(_base_=bases, model={'_delete_': True, **model})
     else:
         none = dict.fromkeys(_ADVERSARIAL)
         fragments = dict(_base_=[str(_relative(shipped))], model=none)
-    if not model.get('discriminator'):
+    if model['type'] == 'VQGAN' and not model.get('discriminator'):
         base = load(shipped or paths.ROOT / 'configs' / 'vqgan/1024_imagenet_ddp.py')
         generator = base.trainer.optimizers['generator'].to_dict()
         fragments['optimizers'] = dict(_delete_=True, generator=generator)
@@ -119,6 +131,7 @@ def _sizes(model: Mapping[str, Any], discriminator: bool) -> tuple[Any, ...]:
     return (
         model['type'],
         discriminator and kind,
+        model.get('teacher'),
         *(quantizer.get(key) for key in keys),
     )
 

@@ -105,9 +105,9 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 
 
 def without_losses(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model's config without its losses, which have no weights of ours."""
-    losses: dict[str, Any] = {'reconstruction_losses': {}}
-    return {**model, **(losses if 'reconstruction_losses' in model else {})}
+    """Return a model's config without what has no weights of ours: losses, teacher."""
+    without: dict[str, Any] = {'reconstruction_losses': {}, 'teacher': None}
+    return {**model, **{key: without[key] for key in without if key in model}}
 
 
 def check_whole(weights: Weights, config: Mapping[str, Any]) -> None:

@@ -8,13 +8,11 @@ image, in float64; the functions work on any two pictures in [0, 1].
 from abc import abstractmethod
 from typing import Any
 
-import torch
 from einops import reduce
 from torch import Tensor
 
-from vq import distributed
 from vq.images import to_uint8
-from vq.metrics.base import Metric
+from vq.metrics.mean import MeanMetric
 from vq.registry import METRICS
 from vq.types import Batch, Reconstruction
 
@@ -44,25 +42,11 @@ def psnr(prediction: Tensor, target: Tensor) -> Tensor:
     return -10 * mse(prediction, target).clamp(min=MIN_MSE).log10()
 
 
-class ImageMetric(Metric):
+class ImageMetric(MeanMetric):
     """The mean over images of a value that each image has."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._total: Tensor | None = None
-        self._count = 0
-
-    def reset(self) -> None:
-        """Forget everything seen so far."""
-        super().reset()
-        self._total = None
-        self._count = 0
-
-    def _update(self, batch: Batch, reconstruction: Reconstruction) -> None:
-        values = self._per_image(*self._pictures(batch, reconstruction))
-        total = values.sum()
-        self._total = total if self._total is None else self._total + total
-        self._count += len(values)
+    def _values(self, batch: Batch, output: Reconstruction) -> Tensor:
+        return self._per_image(*self._pictures(batch, output))
 
     def protocol(self) -> dict[str, Any]:
         """Return what is compared."""
@@ -78,19 +62,6 @@ class ImageMetric(Metric):
     @abstractmethod
     def _per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compare `_pictures`, (b, 3, h, w) twice -> float64, (b,)."""
-
-    def compute(self) -> float:
-        """Return the mean over all images of all ranks.
-
-        Raises:
-            ValueError: There was no image.
-        """
-        total = 0 if self._total is None else self._total.item()
-        sums = torch.tensor([total, self._count], dtype=torch.float64)
-        total, count = distributed.sum_(sums.to(self.device)).tolist()
-        if count == 0:
-            raise ValueError(f'{type(self).__name__} saw no image')
-        return float(total / count)
 
 
 @METRICS.register_module()

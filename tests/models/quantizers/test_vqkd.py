@@ -142,6 +142,7 @@ def test_parity_with_a_start_by_k_means(path, monkeypatch):
         expected = golden.under(case.outputs, f'kmeans_init/step{step}/')
         check_step(module, case.inputs['z'][step], expected)
         golden.close_values(module.counts, expected['cluster_size'])
+        assert module.initialized and expected['initted'].all()
 
 
 @cases('09b_')

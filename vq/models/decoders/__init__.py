@@ -1,5 +1,6 @@
 """Decoders: latents to images."""
 
 from vq.models.decoders.conv import ConvDecoder
+from vq.models.decoders.vit import ViTDecoder
 
-__all__ = ['ConvDecoder']
+__all__ = ['ConvDecoder', 'ViTDecoder']

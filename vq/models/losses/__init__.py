@@ -7,6 +7,7 @@ from vq.models.losses.adversarial import (
     NonSaturatingLoss,
     VanillaLoss,
 )
+from vq.models.losses.features import CosineFeatureLoss
 from vq.models.losses.perceptual import LPIPS, LPIPSLoss
 from vq.models.losses.reconstruction import L1Loss, MSELoss, SmoothL1Loss
 from vq.models.losses.regularizers import LeCAM, R1Penalty, Regularizer
@@ -16,6 +17,7 @@ __all__ = [
     'AdaptiveWeight',
     'AdversarialLoss',
     'Balance',
+    'CosineFeatureLoss',
     'HingeLoss',
     'L1Loss',
     'LPIPSLoss',
