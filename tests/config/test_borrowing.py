@@ -164,7 +164,7 @@ def test_what_is_borrowed_over_a_dump_is_not_lost_in_silence(
         ("_from_='../lendr.py', _at_='.model'", 'lendr.py|not exist|lender.py|part.py'),
         ("_from_='../lender.py', _at_='.trainer.modle'", 'modle|`model`|lender.py'),
         ("_from_='../lender.py', _at_='.tainer.model'", 'tainer|train_dataset'),
-        ("_from_='../part.py', _at_='.trainer.model'", "part.py|'trainer'"),
+        ("_from_='../part.py', _at_='.trainer.model'", 'part.py|no trainer|data set'),
         ("_from_='../lender.py', _at_='model'", "'model'|.model|leading dot"),
         ("_from_='../lender.py'", '_at_|nothing|_from_'),
         ("_form_='../lender.py', _at_='.model'", '_from_|nothing|_form_'),
@@ -199,9 +199,7 @@ def test_circles(write: Write, a: str, b: str) -> None:
 
 def test_a_base_named_by_an_option(write: Write) -> None:
     for name in ('conv', 'vqkd', 'vqkd_large'):
-        write(
-            f'configs/decoders/{name}.py', f'model = dict(decoder=dict(type={name!r}))'
-        )
+        write(f'configs/decoders/{name}.py', f'model = dict(decoder={name!r})')
     path = write(
         'configs/decoder/x.py',
         "_base_ = ['../decoders/{{$decoder:conv}}.py']\ntrain_dataset = dict(type='I')",

@@ -43,9 +43,14 @@ class Chain:
         Raises:
             ConfigError: There is nothing; the nearest existing key is named.
         """
-        if parse_path(path)[:1] in [(runner,) for runner in RUNNERS]:
+        first = ''.join(map(str, parse_path(path)[:1]))
+        if first in RUNNERS:
             tree, sources = self.assembled()
             drop_none(tree, sources)
+            if first not in tree:
+                raise ConfigError(
+                    f'it has no {first}, since it sets no data set for one'
+                )
         else:
             parts = {name: clean(node) for name, node in self.fragments.items()}
             tree, sources = _plain(Node(parts, self.files[-1]))
@@ -129,7 +134,8 @@ def _find(file: File, path: str, what: str) -> Path:
             return candidate.resolve()
     near = _near(beside) or _near(paths.resolve(path))
     raise ConfigError(
-        f'{what} {path!r} ({display(beside.resolve())}) does not exist{near}'
+        f'{what} {path!r} does not exist, neither beside {file.name} nor below the '
+        f'repository{near}'
     )
 
 
