@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.integration.decoder import (
+    ANEW,
+    CONFIG,
+    DECODER,
+    TOKENIZER,
+    WHOLE,
+    run,
+    train_decoder,
+    train_on_ranks,
+)
 from tests.integration.train import assert_same, checkpoint
 from tests.log import Records
 from tests.ranks import run_ranks
 from tests.runs import job
-from vq import cli, export, inference, paths, test, train, val
+from vq import export, inference, paths, test, train, val
 from vq.checkpoints import CheckpointError, read_file, state_hash
 from vq.checkpoints.files import sha256
 from vq.config import load
@@ -24,27 +34,6 @@ from vq.logs import read_json_lines
 from vq.registry import MODELS, RUNNERS
 from vq.runners import Trainer
 from vq.tasks.image_tokenization import tokenize
-
-CONFIG = Path(__file__).with_name('tiny_decoder.py')
-# The same network, trained whole: what makes the tokenizer.
-WHOLE = [
-    '.trainer.model.frozen:[]',
-    ".trainer.optimizers.generator.params:['tokenizer','pre_decode','decoder']",
-]
-TOKENIZER = 'work_dirs/tokenizer/checkpoints/iter_2/model.pth'
-DECODER = 'work_dirs/decoder/checkpoints/iter_4'
-ANEW = '.trainer.callbacks[-1].load_state_dict:dict(strict=False)'
-
-
-def run(module: Any, name: str, *words: str | Path) -> None:
-    """Run a command of the decoder's config in this process, errors as they are."""
-    parser: Callable[[], Any] = getattr(cli, f'{name}_parser')
-    module.run(parser().parse_args([str(word) for word in words]))
-
-
-def train_decoder(name: str, *words: str, iters: int = 4) -> None:
-    """Run `vq.train NAME CONFIG` for some iterations."""
-    run(train, 'train', name, CONFIG, *words, '--override', f'.trainer.iters:{iters}')
 
 
 @pytest.fixture(scope='module')
@@ -102,6 +91,24 @@ def test_killed_and_resumed_equals_uninterrupted(root: Path) -> None:
         (root / 'work_dirs/killed/checkpoints/latest/meta.json').read_text()
     )
     assert again['frozen'] == meta['frozen']
+
+
+def test_a_part_of_the_tokenizer_can_be_frozen_too(root: Path) -> None:
+    words = [
+        '.trainer.model.frozen:["tokenizer.encoder"]',
+        ".trainer.optimizers.generator.params:['tokenizer','pre_decode','decoder']",
+    ]
+    first = ['--load-model-from', TOKENIZER, '--override', *words]
+    run(train, 'train', 'part', CONFIG, *first)
+    run(train, 'train', 'resumed', CONFIG, *first, '.trainer.iters:2')
+    run(train, 'train', 'resumed', CONFIG, '--auto-resume', '--override', *words)
+    one = checkpoint(root, 4, 'part')
+    assert_same(one, checkpoint(root, 4, 'resumed'))
+    parts = {'.'.join(key.split('.')[:2]) for key in one['model']}
+    assert {'tokenizer.quantizer', 'tokenizer.post_encode'} <= parts
+    assert 'tokenizer.encoder' not in parts
+    before = read_file(root / TOKENIZER)['tokenizer.quantizer.codebook']
+    assert not torch.equal(one['model']['tokenizer.quantizer.codebook'], before)
 
 
 def test_values_buffers_and_modes_stay(root: Path) -> None:
@@ -243,14 +250,8 @@ def test_a_dry_run_keeps_random_weights_in_its_checkpoints(
     assert [line['iteration'] for line in lines] == [7, 8]
 
 
-def on_ranks(root: Path) -> None:
-    """Train the decoder on this rank."""
-    paths.ROOT = root
-    train_decoder('ranks', '--load-model-from', TOKENIZER)
-
-
 def test_two_ranks_equal_one(root: Path) -> None:
-    run_ranks(on_ranks, 2, root)
+    run_ranks(train_on_ranks, 2, root)
     one, two = (
         read_file(root / 'work_dirs' / name / 'checkpoints/iter_4/model.pth')
         for name in ('decoder', 'ranks')
@@ -292,6 +293,11 @@ def test_tokenizing_needs_no_decoder(root: Path) -> None:
     assert one == two
     with pytest.raises(CheckpointError, match='decoder.stem.weight'):
         measured(root, 'alone.pth')
+    with pytest.raises(CheckpointError, match='tokenizer is in none of them, and no'):
+        shutil.copy(root / DECODER / 'model.pth', root / 'copy.pth')
+        measured(root, 'copy.pth')
+    for files in (['copy.pth', TOKENIZER], [TOKENIZER, 'copy.pth']):
+        assert measured(root, *files) == measured(root, DECODER)
     del alone['tokenizer.quantizer.codebook']
     torch.save(alone, root / 'alone.pth')
     with pytest.raises(CheckpointError, match='missing 1 .*tokenizer.quantizer'):

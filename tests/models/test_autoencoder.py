@@ -143,3 +143,27 @@ def tiny_parts(changes):
 def test_decoder_side_that_does_not_fit(pre_decode, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build(tiny.vqgan(pre_decode=pre_decode))
+
+
+def test_in_dim_is_filled_in_from_the_quantizer():
+    fitted, given = (
+        MODELS.build(tiny.vqgan(pre_decode=dict(type='Connector', in_dim=i, out_dim=8)))
+        for i in (None, 4)
+    )
+    assert fitted.pre_decode.in_dim == given.pre_decode.in_dim == 4
+    given.load_state_dict(fitted.state_dict())
+    image = tiny.batch().image
+    assert torch.equal(fitted(image).image, given(image).image)
+    with pytest.raises(ValueError, match='in_dim=None stands for the dim of the quant'):
+        Connector(in_dim=None, out_dim=8)
+
+
+def test_a_decoder_enlarges_as_much_as_the_encoder_shrinks():
+    decoder = tiny.VQGAN['decoder'] | dict(width_mults=(2, 1, 1))
+    latent = torch.randn(1, 8, 4, 4)
+    built = MODELS.build(decoder)
+    assert built(latent).shape[-1] == 4 * built.upscale == 16
+    with pytest.raises(
+        ValueError, match='encoder.downscale is 2, decoder.upscale is 4'
+    ):
+        MODELS.build(tiny.vqgan(decoder=decoder))

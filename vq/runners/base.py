@@ -101,7 +101,28 @@ class Runner:
             CheckpointError: A file is damaged or has moved; or, `strict`, something is
                 missing, or a frozen part is not that of the checkpoint.
         """
-        self.take(checkpoints.gather(paths, ema=ema), paths, strict=strict)
+        # One file may be a whole model; of several, each frozen part has its own.
+        frozen = checkpoints.frozen_parts(self.model)
+        found = checkpoints.gather(
+            paths, ema=ema, frozen=frozen if len(paths) > 1 else ()
+        )
+        for name in frozen:
+            if strict and self._used(name) and self._lacks(name, found):
+                raise checkpoints.CheckpointError(
+                    f'{", ".join(map(str, paths))}: the frozen {name} is in none of '
+                    'them, and no checkpoint among them names its file; pass '
+                    '--load-model-from with that file too'
+                )
+        self.take(found, paths, strict=strict)
+
+    def _used(self, name: str) -> bool:
+        """Tell whether a module is among the parts that are used."""
+        return not self.parts or checkpoints.within(f'{name}.', self.parts)
+
+    def _lacks(self, part: str, found: checkpoints.Gathered) -> bool:
+        """Tell whether no weight of a part that needs some is there."""
+        wanted = checkpoints.only(self.model.state_dict(), [part])
+        return bool(wanted) and not checkpoints.only(found.weights, [part])
 
     def take(
         self, found: checkpoints.Gathered, paths: Sequence[Path], *, strict: bool
