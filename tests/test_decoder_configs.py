@@ -23,6 +23,8 @@ TOKENIZERS = [
     'configs/rqvae/16384x4_imagenet_ddp.py',
     'configs/llamagen/vqgan_384_imagenet_ddp.py',
 ]
+VQKD = 'configs/vqkd/clip_8192_imagenet_ddp.py'
+WITHOUT_PIXELS = [VQKD, 'configs/cluster/clip_8192_imagenet_ddp.py']
 OF_CODEBOOKS = ('CodebookCallback', 'RevivalCallback', 'AnnealCallback')
 # The small sets are measured as they are, in experiments of their own.
 DATASETS = sorted(
@@ -67,7 +69,7 @@ def own(folder: Path, *fragments: str, **content: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize('it_config', TOKENIZERS)
+@pytest.mark.parametrize('it_config', TOKENIZERS + WITHOUT_PIXELS)
 @pytest.mark.parametrize('name', DECODERS)
 def test_borrowed_is_written_out(name: str, it_config: str, tmp_path: Path) -> None:
     config = decoder(name, it_config)
@@ -109,6 +111,15 @@ def test_a_tokenizer_of_a_users_own_trains_at_the_size_of_the_decoder(
     assert config.trainer.model.tokenizer.quantizer.codebook_size == 77
     small = decoder('llamagen', path, image_size=128)
     assert small.trainer.dataset.transforms[0].size == 128
+
+
+def test_a_tokenizer_that_learnt_at_another_size() -> None:
+    """VQ-KD's, of 224 px, gives 16x16 tokens at the decoder's 256 px."""
+    with torch.device('meta'):
+        model = MODELS.build(decoder('vqgan', VQKD).validator.model)
+        found = model(torch.empty(1, 3, 256, 256))
+    assert found.image.shape == (1, 3, 256, 256)
+    assert found.quantized.tokens.shape == (1, 16, 16)
 
 
 @pytest.mark.parametrize(('name', 'millions'), [('vqkd', 86.4), ('vqkd_large', 632.6)])
