@@ -1,7 +1,9 @@
 """Metrics: what a validator measures; each is exact over any number of ranks."""
 
+from vq.metrics.accuracy import AccuracyMetric, CrossEntropyMetric
 from vq.metrics.base import Metric
 from vq.metrics.codebook import CodebookMetric
+from vq.metrics.cosine import CosineLossMetric
 from vq.metrics.fid import FIDMetric, SFIDMetric
 from vq.metrics.image import L1, MSE, PSNR
 from vq.metrics.inception_score import InceptionScoreMetric
@@ -16,7 +18,10 @@ __all__ = [
     'MSSSIM',
     'PSNR',
     'SSIM',
+    'AccuracyMetric',
     'CodebookMetric',
+    'CosineLossMetric',
+    'CrossEntropyMetric',
     'DensityCoverageMetric',
     'FIDMetric',
     'InceptionScoreMetric',
