@@ -27,7 +27,7 @@ from vq.runners import Tokenizer, Trainer
 TINY = Path(__file__).parents[1] / 'integration' / 'tiny_cluster.py'
 QUANTIZER = '.trainer.model.tokenizer.quantizer'
 COUNTING = [
-    f"{QUANTIZER}:dict(type='KMeansQuantizer', codebook_size=16, dim=6)",
+    f"{QUANTIZER}:dict(type='KMeansQuantizer', codebook_size=16, dim=6, reassign=0.0)",
     '.trainer.optimizers.generator:None',
 ]
 WAYS = {'by gradients': [], 'by counting': COUNTING}

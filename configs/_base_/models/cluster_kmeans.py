@@ -12,4 +12,3 @@ model = dict(
         )
     )
 )
-train_callbacks = dict(revival=dict(type='RevivalCallback'))

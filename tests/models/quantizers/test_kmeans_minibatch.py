@@ -1,5 +1,6 @@
 """Mini-batch k-means: against scikit-learn, on the sphere, from seeded starts."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def rows(latent: Tensor) -> Tensor:
 
 
 def test_passes_equal_those_of_scikit_learn() -> None:
-    quantizer = module(start='random')
+    quantizer = module(start='random', reassign=0.0)
     start, _ = kmeans(rows(draw(0)), 12, rounds=0)
     peer = MiniBatchKMeans(12, init=start.numpy(), n_init=1, reassignment_ratio=0)
     for seed in range(8):
@@ -42,7 +43,7 @@ def test_passes_equal_those_of_scikit_learn() -> None:
 
 
 def test_on_the_sphere_codes_are_means_of_unit_latents() -> None:
-    quantizer = module(distance='cosine')
+    quantizer = module(distance='cosine', reassign=0.0)
     chosen: list[list[Tensor]] = [[] for _ in range(12)]
     for seed in range(4):
         latent = draw(seed)
@@ -73,7 +74,7 @@ def test_it_begins_with_drawn_latents(start: Any, seed: int) -> None:
 
 
 def test_a_new_code_has_no_past_and_an_unchosen_one_stays() -> None:
-    quantizer = module()
+    quantizer = module(reassign=0.0)
     for seed in range(3):
         quantizer(draw(seed))
     near, far = torch.full((5,), 20.0), torch.full((5,), -1000.0)
@@ -83,6 +84,30 @@ def test_a_new_code_has_no_past_and_an_unchosen_one_stays() -> None:
     torch.testing.assert_close(quantizer.codebook[3].detach(), rows(latent).mean(0))
     assert quantizer.codebook[7].tolist() == far.tolist()
     assert quantizer.counts[[3, 7]].tolist() == [24, 0]
+
+
+def test_codes_that_were_chosen_the_least_move_to_latents() -> None:
+    quantizer = module(reassign=0.3)
+    latent, far = draw(0), torch.full((2, 5), 1000.0).double()
+    quantizer(latent)  # 48 latents: after 120 there is a look
+    quantizer.replace_codes(torch.tensor([2, 9]), far)
+    quantizer(draw(1))
+    assert quantizer.waiting == 96 and (quantizer.codebook[[2, 9]] == far).all()
+    before = copy.deepcopy(quantizer)
+    before.reassign = 0.0
+    last = draw(2)
+    quantizer(last)
+    before(last)
+    few = before.counts < 0.3 * before.counts.double().mean()
+    assert few[[2, 9]].all() and 2 <= few.sum() < 12
+    assert torch.equal(quantizer.codebook[~few], before.codebook[~few])
+    assert torch.equal(quantizer.counts[~few], before.counts[~few])
+    moved = quantizer.codebook[few].detach()
+    same = (moved[:, None] == rows(last)).all(-1)
+    assert same.sum(1).tolist() == [1] * len(moved)
+    assert len(moved.unique(dim=0)) == len(moved)
+    assert (quantizer.counts[few] == before.counts[~few].min()).all()
+    assert quantizer.waiting == 0
 
 
 def test_it_has_no_losses_and_its_codebook_no_gradient() -> None:
@@ -96,8 +121,12 @@ def test_it_has_no_losses_and_its_codebook_no_gradient() -> None:
 
 @pytest.mark.parametrize(
     ('wrong', 'message'),
-    [(dict(distance='inner'), 'distance'), (dict(start='first'), 'start')],
+    [
+        (dict(distance='inner'), 'distance'),
+        (dict(start='first'), 'start'),
+        (dict(reassign=1.0), 'reassign'),
+    ],
 )
 def test_wrong_arguments_are_named(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=f'{message} must be one of'):
+    with pytest.raises(ValueError, match=f'{message} must be'):
         module(**wrong)
