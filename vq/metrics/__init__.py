@@ -7,6 +7,7 @@ from vq.metrics.cosine import CosineLossMetric
 from vq.metrics.fid import FIDMetric, SFIDMetric
 from vq.metrics.image import L1, MSE, PSNR
 from vq.metrics.inception_score import InceptionScoreMetric
+from vq.metrics.inertia import InertiaMetric
 from vq.metrics.kid import KIDMetric
 from vq.metrics.neighbours import DensityCoverageMetric, PrecisionRecallMetric
 from vq.metrics.perceptual import LPIPSMetric
@@ -25,6 +26,7 @@ __all__ = [
     'DensityCoverageMetric',
     'FIDMetric',
     'InceptionScoreMetric',
+    'InertiaMetric',
     'KIDMetric',
     'LPIPSMetric',
     'Metric',
