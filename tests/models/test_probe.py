@@ -120,7 +120,7 @@ def test_the_tokenizer_is_frozen_in_value_mode_and_buffers(
     after |= dict(model.tokenizer.named_parameters())
     assert all(torch.equal(value, before[key]) for key, value in after.items())
     assert not torch.equal(model.head.weight, head)
-    assert model.training
+    assert model.training and model.frozen_parts == ('tokenizer',)
     assert not any(module.training for module in model.tokenizer.modules())
     assert [k for k, p in model.named_parameters() if p.requires_grad] == [
         'head.weight',
@@ -146,7 +146,7 @@ def test_sub_tokens_count_as_the_code_that_they_make(
 def test_the_layer_starts_small() -> None:
     tokenizer = dict(tiny.vqgan()['tokenizer'])
     model = LinearProbe(tokenizer=tokenizer, classes=1000)
-    assert float(model.head.weight.std()) == pytest.approx(0.01, rel=0.05)
+    assert model.head.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert not model.head.bias.any()
 
 
