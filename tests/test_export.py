@@ -5,8 +5,10 @@ import pytest
 from tests.conversion import networks
 from tests.conversion.networks import equal
 from vq import export
+from vq.checkpoints import read_weights
 from vq.checkpoints.files import write_weights
 from vq.cli import export_parser
+from vq.config import load
 from vq.conversion import FAMILIES, configs, reading
 
 
@@ -43,3 +45,18 @@ def test_overrides_count(run, tmp_path):
         run(*words, '--override', f'{name}:True')
     with pytest.raises(ValueError, match="no format 'tamming'"):
         run('--format', 'tamming')
+
+
+def test_a_folder_needs_nothing_else(run, tmp_path):
+    out = tmp_path / 'v1.0'
+    gone = f'.trainer.weights::{tmp_path / "gone.pth"}'
+    weights = run('--out', str(out), '--override', gone)
+    assert equal(read_weights([out / 'model.safetensors']), weights)
+    config = load(out / 'config.py')
+    assert config.trainer.model == load(tmp_path / 'tiny.py').trainer.model
+    assert config.trainer.weights == []
+    run('--out', str(out), '--override', gone)  # the same again is no harm
+    with pytest.raises(ValueError, match='config.py is there already'):
+        run('--out', str(out), '--override', '.trainer.iters:5')
+    run('--out', str(tmp_path / 'x.safetensors'))
+    assert equal(read_weights([tmp_path / 'x.safetensors']), weights)

@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> None:
         image_size=args.image_size,
     )
     if folder:
-        apply_overrides(config, {'.trainer.weights': []})  # they are all here
+        if 'weights' in config.trainer:  # they are all here
+            apply_overrides(config, {'.trainer.weights': []})
         write_text(folder / 'config.py', config.text)
     for line in done:
         logger.info(line)

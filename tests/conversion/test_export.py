@@ -6,7 +6,14 @@ import pytest
 
 from tests.conversion import networks
 from tests.conversion.networks import equal
-from vq.checkpoints import CheckpointError, read_weights, state_hash
+from vq.checkpoints import (
+    CheckpointError,
+    FrozenPart,
+    WeightFile,
+    gather,
+    read_weights,
+    state_hash,
+)
 from vq.conversion import FAMILIES, ConversionError, export, reading
 
 CONFIG = networks.DDCONFIGS['f4 deep']
@@ -88,3 +95,23 @@ def test_wrong_names_weights_and_places(tmp_path):
     export.export(CONFIG, None, export.Format('diffusers'), out=out)
     with pytest.raises(ConversionError, match='is there already'):
         export.export(CONFIG, None, export.Format('diffusers'), out=out)
+
+
+def test_frozen_parts_are_those_of_the_checkpoint_and_then_in_the_file(tmp_path):
+    weights = networks.build(CONFIG).state_dict()
+    state = state_hash(networks.build(CONFIG).tokenizer.state_dict())
+    file = WeightFile('t.pth', 'hash')
+    exported(
+        CONFIG,
+        'safetensors',
+        tmp_path,
+        frozen={'tokenizer': FrozenPart(state, (file,))},
+    )
+    record = json.loads((tmp_path / 'model.safetensors.json').read_text())
+    assert record['frozen'] == {'tokenizer': {'files': [], 'state': state}}
+    found = gather([tmp_path / 'model.safetensors'], frozen=['tokenizer'])
+    assert equal(found.weights, weights)
+    with pytest.raises(CheckpointError, match='frozen tokenizer is another one'):
+        exported(
+            CONFIG, 'safetensors', tmp_path, frozen={'tokenizer': FrozenPart('other')}
+        )
