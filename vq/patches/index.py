@@ -86,7 +86,7 @@ def _page(title: str, statistics: Mapping[str, float], rows: Sequence[Row]) -> s
 
 
 def _figure(row: Row, *, width: float) -> str:
-    caption = f'<b>{row.code}</b> {row.count:,} times, {row.share:.3%}'
+    caption = f'<b>{row.code}</b> n = {row.count:,} ({row.share:.3%})'
     return (
         f'<figure id="{row.code}"><a href="{row.sheet}"><img loading="lazy" '
         f'src="{row.sheet}" alt="patches of code {row.code}"></a><figcaption>{caption}'

@@ -14,8 +14,8 @@ from vq.registry import TRANSFORMS
 
 _logger = logging.getLogger(__name__)
 WAYS_OUT = (
-    'pass --train if the training images were tokenized, and the same '
-    '--config-options and --override as then'
+    'pass --train where, and only where, the training images were tokenized, and the '
+    'same --config-options and --override as then'
 )
 
 
