@@ -77,3 +77,16 @@ def test_sizes(count: float, text: str) -> None:
 
 def test_durations() -> None:
     assert [duration(s) for s in (4, 65, 7210)] == ['0:04', '1:05', '2:00:10']
+
+
+def test_other_things_than_bytes(clock: list[float]) -> None:
+    progress = Progress(
+        label='reading',
+        total=3000,
+        stream=io.StringIO(),
+        describe=lambda number: f'{number:,.0f} images',
+    )
+    clock[0] = 1.0
+    progress.add(1500)
+    expected = 'reading   50% of 3,000 images  1,500 images/s  0:01 left'
+    assert progress.text() == expected
