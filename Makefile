@@ -13,10 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install_todd demo test lint type docs tb clean
+.PHONY: help install install_todd demo demo-kd test lint type docs tb clean
 
 help:  ## list what can be made
-	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables: VENV=.venv PYTHON=python3.11 DATA=digits|photos ARGS="..."'
 
 install: $(INSTALLED)  ## the package and all it needs, into VENV
@@ -41,6 +41,9 @@ $(INSTALLED)-docs: $(INSTALLED)
 
 demo: $(INSTALLED)  ## train a small tokenizer on DATA and show what it learnt
 	$(BIN)/python tools/demo.py $(DATA) $(ARGS)
+
+demo-kd: $(INSTALLED)  ## VQ-KD, Cluster and pixel decoders for them, on photographs
+	$(BIN)/python tools/demo_kd.py
 
 test: $(INSTALLED)  ## the tests; those that need a GPU are skipped without one
 	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 $(ARGS)
