@@ -130,6 +130,18 @@ def test_weights_are_needed_but_in_a_dry_run(
     assert commands.weight_files(arguments()) == []
 
 
+def test_a_trainers_first_weights_may_be_missing_in_a_dry_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'm.pth').touch()
+    names = [str(tmp_path / 'm.pth'), str(tmp_path / 'n.pth')]
+    assert commands.first_weights(names[:1]) == [tmp_path / 'm.pth']
+    with pytest.raises(FileNotFoundError, match='n.pth does not exist'):
+        commands.first_weights(names)
+    monkeypatch.setenv('DRY_RUN', '1')
+    assert commands.first_weights(names) == [tmp_path / 'm.pth']
+
+
 @pytest.mark.parametrize('error', [ConfigError, OSError, commands.NonFiniteError])
 def test_users_errors_are_one_line_and_a_traceback_in_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], error: type[Exception]
