@@ -61,9 +61,6 @@ class ViTDecoder(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         """Map a latent (b, latent_dim, h, w) to (b, out_dim, h * patch, w * patch)."""
         patches: Tensor = self.head(self.trunk(latent))
-        return rearrange(
-            patches,
-            'b h w (p q c) -> b c (h p) (w q)',
-            p=self.upscale,
-            q=self.upscale,
-        )
+        sides = dict(p=self.upscale, q=self.upscale)
+        out = rearrange(patches, 'b h w (p q c) -> b c (h p) (w q)', **sides)
+        return out.contiguous()  # FSDP wants no view of what it has hooks on

@@ -57,4 +57,5 @@ class ViTEncoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Map an image (b, in_dim, H, W) to a latent (b, latent_dim, h, w)."""
         latent: Tensor = self.head(self.trunk(image))
-        return rearrange(latent, 'b h w d -> b d h w')
+        # FSDP wants no view of what it has hooks on.
+        return rearrange(latent, 'b h w d -> b d h w').contiguous()
