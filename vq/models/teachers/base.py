@@ -89,7 +89,7 @@ class Teacher(FrozenNetwork, ABC):
         ):
             features = self.dense(pixels)
         with torch.autocast(device.type, enabled=False):
-            return self._fit(features.float())
+            return self.fit(features.float())
 
     def prepare(self, pixels: Tensor) -> Tensor:
         """Resize and normalize: (b, 3, H, W) in 0 to 255 -> the network's input."""
@@ -115,7 +115,7 @@ class Teacher(FrozenNetwork, ABC):
             return device.type == 'cuda' and torch.cuda.is_bf16_supported()
         return self.precision == 'bf16'
 
-    def _fit(self, features: Tensor) -> Tensor:
+    def fit(self, features: Tensor) -> Tensor:
         """Resize features (b, c, h, w) to the grid, if there is one."""
         if self.grid is None or features.shape[-2:] == (self.grid, self.grid):
             return features

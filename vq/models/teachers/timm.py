@@ -14,6 +14,7 @@ from vq.registry import MODELS
 # What files hold beside the network that gives dense features: classifiers, pooling by
 # attention, and what only pretraining needs.
 BESIDE = ('head', 'fc', 'attn_pool', 'mask_token')
+POOLED_NORM = 'fc_norm.'  # what the last norm is called that stands behind a mean
 
 
 @MODELS.register_module()
@@ -66,18 +67,22 @@ class TimmTeacher(Teacher):
         return last_map(self.network, pixels)
 
     def _load(self, weights: Mapping[str, Tensor], source: Path) -> None:
-        weights = self._without_others(weights)
-        if weights.keys() != self.network.state_dict().keys():
+        kept = self._without_others(weights)
+        if kept.keys() != self.network.state_dict().keys():
             home = sys.modules[type(self.network).__module__]
             rename = getattr(home, 'checkpoint_filter_fn', lambda weights, _: weights)
-            weights = self._without_others(rename(dict(weights), self.network))
-        super()._load(weights, source)
+            kept = self._without_others(rename(dict(weights), self.network))
+        super()._load(kept, source)
 
     def _without_others(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         own = self.network.state_dict()
+        named = {
+            key.replace(POOLED_NORM, 'norm.') if key.startswith(POOLED_NORM) else key: v
+            for key, v in weights.items()
+        }
         return {
             key: value
-            for key, value in weights.items()
+            for key, value in named.items()
             if key in own or key.split('.')[0] not in BESIDE
         }
 
@@ -85,9 +90,12 @@ class TimmTeacher(Teacher):
 def create(timm: Any, model: str, **options: Any) -> Any:
     """Return a network of timm that takes any size, with random weights."""
     try:
-        return timm.create_model(model, dynamic_img_size=True, **options)
+        network = timm.create_model(model, dynamic_img_size=True, **options)
     except TypeError:  # convolutions have no such option, and need none
-        return timm.create_model(model, **options)
+        network = timm.create_model(model, **options)
+    # Runners call this method of every module that has one; timm's is another one.
+    network.load_pretrained = None
+    return network
 
 
 def last_map(network: Any, pixels: Tensor) -> Tensor:
