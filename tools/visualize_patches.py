@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vq import cli, paths
+
+if TYPE_CHECKING:
+    from vq.datasets import TokenDataset
 
 FOLDER = 'visualize_patches'
 MOST = 8192  # sheets
@@ -76,15 +80,28 @@ def tokens_folder(path: str) -> Path:
     return paths.resolve_input(path)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Draw the sheets and the page, and say where they are."""
-    from vq import commands, distributed
-    from vq.datasets import TokenDataset
+def output_folder(args: argparse.Namespace, root: Path) -> Path:
+    """Return where the sheets go: beside the tokens, or where the user says."""
+    if args.out:
+        return (Path.cwd() / args.out).resolve()
+    suffix = f'_{args.sub_token}' if args.sub_token else ''
+    return root.parent / f'{FOLDER}{suffix}'
+
+
+def draw(args: argparse.Namespace, store: TokenDataset, out: Path) -> None:
+    """Draw the sheets and the page, and say what was found.
+
+    Args:
+        args: The parsed arguments.
+        store: The tokens.
+        out: Folder of the result.
+    """
+    from vq import commands
     from vq.patches import Gallery, Settings
     from vq.runners.base import build_dataset
 
-    if not distributed.is_main():
-        return
+    if args.most < 1:
+        raise ValueError(f'--most must be >= 1, got {args.most}')
     settings = Settings(
         patches=args.patches,
         columns=args.columns,
@@ -92,28 +109,30 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         sub_token=args.sub_token,
     )
-    if args.most < 1:
-        raise ValueError(f'--most must be >= 1, got {args.most}')
-    root = tokens_folder(args.tokens).resolve()
     half = 'trainer' if args.train else 'validator'
     config = getattr(commands.load_config(args, halves=[half]), half)
-    suffix = f'_{args.sub_token}' if args.sub_token else ''
-    beside = root.parent / f'{FOLDER}{suffix}'
-    gallery = Gallery(
-        TokenDataset(root),
-        build_dataset(config.dataset),
-        out=(Path.cwd() / args.out).resolve() if args.out else beside,
-        settings=settings,
-    )
-    found = gallery.run(
+    dataset = build_dataset(config.dataset)
+    found = Gallery(store, dataset, out=out, settings=settings).run(
         codes=args.codes, most=args.most, num_workers=config.dataloader['num_workers']
     )
     print(
         f'{found["used"]:,} of {found["codebook_size"]:,} codes are used '
         f'({found["usage"]:.1%}), perplexity {found["perplexity"]:,.1f}, entropy '
-        f'{found["entropy"]:.4f} nats; {found["sheets"]:,} sheets: '
-        f'{gallery.out / "index.html"}'
+        f'{found["entropy"]:.4f} nats; {found["sheets"]:,} sheets: {out / "index.html"}'
     )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw as the parsed arguments say, alone in the folder."""
+    from vq import distributed
+    from vq.datasets import TokenDataset
+    from vq.runners.guards import locked
+
+    store = TokenDataset(tokens_folder(args.tokens).resolve())
+    out = output_folder(args, store.root)
+    with locked(out):
+        if distributed.is_main():
+            draw(args, store, out)
 
 
 def main() -> None:

@@ -72,9 +72,9 @@ class Chooser:
 
     Every position gets a lot that depends on seed and block alone. A code's first
     choice are the best lots of different images; a second patch of an image is taken
-    only when there are no more images. So what is drawn for a code depends neither on
-    the other codes nor on the order of the shards. Memory is bounded by the number of
-    patches, whatever the length of the store.
+    only when there are no more images. So what is drawn for a code does not depend on
+    the other codes. Memory is bounded by the number of patches, whatever the length of
+    the store.
 
     Args:
         codes: Wanted ones, ascending, (k,).
@@ -95,7 +95,7 @@ class Chooser:
         self._waiting: list[_Tickets] = []
 
     def add(self, block: int, tokens: Tokens, indices: Integers) -> None:
-        """Look at a shard.
+        """Look at a shard; shards come in their order.
 
         Args:
             block: Its number.
@@ -127,11 +127,8 @@ class Chooser:
 
     def _merge(self) -> None:
         both = _Tickets.join([self._best, *self._waiting])
-        # The image is only asked where lots are equal: any order of shards ends alike.
-        order = np.lexsort(
-            (both.places, both.images, both.lots, both.turns, both.slots)
-        )
-        both = both.take(order)
+        # Where lots are equal, the earlier image wins: sorting is stable.
+        both = both.take(np.lexsort((both.lots, both.turns, both.slots)))
         best = both.take(np.flatnonzero(_in_run(both.slots) < self._patches))
         last = np.flatnonzero(np.diff(best.slots, append=-1))
         full = np.bincount(best.slots, minlength=len(self._codes)) == self._patches

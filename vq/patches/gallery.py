@@ -61,7 +61,7 @@ class Gallery:
         self.dataset = dataset
         self.out = out
         self.settings = settings
-        self.counts = CodeCounts(size=sizes[settings.sub_token])
+        self.size = sizes[settings.sub_token]  # of the codebook
 
     def run(
         self,
@@ -84,10 +84,11 @@ class Gallery:
             ValueError: A code is none of the codebook.
         """
         self._prepare()
+        counts = CodeCounts(size=self.size)
         sub_token = self.settings.sub_token
         for _, tokens, _ in walk(self.store, sub_token=sub_token, label='counting'):
-            self.counts.add(tokens)
-        wanted = self._wanted(codes, most)
+            counts.add(tokens)
+        wanted = self._wanted(counts, codes, most)
         there = [sheet_path(self.out, code).exists() for code in wanted]
         missing = np.sort(wanted[~np.array(there, bool)])
         if len(missing):
@@ -99,7 +100,7 @@ class Gallery:
                 settings=self.settings,
                 num_workers=num_workers,
             )
-        return self._index()
+        return self._index(counts)
 
     def _prepare(self) -> None:
         """Make the folder, or make sure that it is of the same tokens and settings."""
@@ -129,20 +130,18 @@ class Gallery:
     def _description(self) -> dict[str, Any]:
         return self.store.meta.to_json() | dataclasses.asdict(self.settings)
 
-    def _wanted(self, codes: Sequence[int] | None, most: int) -> Tokens:
+    def _wanted(
+        self, counted: CodeCounts, codes: Sequence[int] | None, most: int
+    ) -> Tokens:
         """Return the codes to show, the most used first."""
-        found, counts = self.counts.result()
+        found, counts = counted.result()
         if codes is not None:
-            beyond = [code for code in codes if not 0 <= code < self.counts.size]
-            if beyond:
-                raise ValueError(
-                    f'codes must be in [0, {self.counts.size}), got {beyond}'
-                )
-            unused = sorted(set(codes) - set(found[np.isin(found, codes)].tolist()))
-            if unused:
-                _logger.warning('these codes never occur, and get no sheet: %s', unused)
-            keep = np.isin(found, codes)
+            if beyond := [code for code in codes if not 0 <= code < self.size]:
+                raise ValueError(f'codes must be in [0, {self.size}), got {beyond}')
+            keep = np.isin(found, np.array(codes, found.dtype))
             found, counts = found[keep], counts[keep]
+            if unused := sorted(set(codes) - set(found.tolist())):
+                _logger.warning('these codes never occur, and get no sheet: %s', unused)
         if len(found) > most:
             _logger.warning(
                 '%d codes are to be shown: the %d most used get a sheet; --most %d '
@@ -151,21 +150,20 @@ class Gallery:
             )
         return found[by_use(found, counts)][:most]
 
-    def _index(self) -> dict[str, float]:
-        codes, counts = self.counts.result()
-        statistics = self.counts.statistics()
-        names = {path.stem for path in self.out.glob('*.png')}
+    def _index(self, counted: CodeCounts) -> dict[str, float]:
+        codes, counts = counted.result()
+        statistics = counted.statistics()
+        names = [path.stem for path in self.out.glob('*.png')]
+        shown = np.array([int(n) for n in names if n.isdecimal()], codes.dtype)
+        keep = np.isin(codes, shown)
+        codes, counts = codes[keep], counts[keep]
+        order = by_use(codes, counts)
         rows = [
-            Row(
-                code,
-                count,
-                count / statistics['tokens'],
-                sheet_path(self.out, code).name,
+            Row(code, count, count / statistics['tokens'], f'{code}.png')
+            for code, count in zip(
+                codes[order].tolist(), counts[order].tolist(), strict=True
             )
-            for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
-            if str(code) in names
         ]
-        rows.sort(key=lambda row: (-row.count, row.code))
         write_index(
             self.out,
             title=f'Codes of {self.store.root}',
