@@ -11,7 +11,7 @@ CONFIGS = {
     **networks.DDCONFIGS,
     **networks.TAMING_ONLY,
     'bare': networks.autoencoder(refine=False, groups=8, decoder=dict(width=16)),
-    'narrow decoder': networks.autoencoder(groups=8, decoder=NARROW),
+    'narrow decoder': networks.autoencoder(mults=(1, 1, 2), groups=8, decoder=NARROW),
 }
 
 
