@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
 from tests.log import Records
 from tests.patches.painting import NoiseDataset, tokenize
-from vq.datasets import TokenDataset
+from vq.datasets import TokenDataset, TokenMeta, TokenWriter
 from vq.datasets.base import Unreadable
 from vq.patches import Gallery, Settings, reading
 from vq.types import Sample, SampleKey
@@ -170,3 +171,27 @@ class Torn(NoiseDataset):
 def test_an_image_that_is_gone_is_named(store: TokenDataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'5\.png: it is torn; it could be read when'):
         run(gallery(store, tmp_path, Torn(length=30, height=8, width=8)))
+
+
+def test_codes_that_no_float_holds(tmp_path: Path) -> None:
+    codes = [2**60 - 1, 2**60 - 2, 2**60 - 3, 5]
+    meta = TokenMeta(
+        token_sizes=(2**60,),
+        grid=(2, 2),
+        block_size=30,
+        number=30,
+        dataset='30 pictures of noise',
+        transforms=[],
+        tokenizer='',
+    )
+    with TokenWriter(tmp_path / 'tokens', meta=meta) as writer:
+        tokens = torch.tensor(codes).reshape(1, 2, 2).repeat(30, 1, 1)
+        ids = [noise().id(index) for index in range(30)]
+        writer.add(torch.arange(30), tokens, torch.zeros(30), ids)
+    store = TokenDataset(tmp_path / 'tokens')
+    run(gallery(store, tmp_path / 'out'), codes=codes[1:3])
+    assert {p.stem for p in (tmp_path / 'out').glob('*.png')} == {
+        str(code) for code in codes[1:3]
+    }
+    record = json.loads((tmp_path / 'out' / 'index.json').read_text())
+    assert [c['code'] for c in record['codes']] == sorted(codes[1:3])

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,7 @@ from tests.patches.painting import corners, patches_on, tokenize
 from tests.runs import TINY
 from tests.tools.photographs import load_tool
 from vq import paths
+from vq.runners.guards import WorkDirBusyError
 
 CROP = [dict(type='Resize', size=256), dict(type='CenterCrop', size=224)]
 RANDOM = [dict(type='RandomCrop', size=8), dict(type='RandomHorizontalFlip')]
@@ -145,3 +148,22 @@ def test_a_rehearsal_finds_the_tokens_of_a_rehearsal(
     show(tool, Path('work_dirs/x_tokenize/tokens'), missing)
     assert list((tmp_path / run / 'visualize_patches').glob('*.png'))
     assert 'synthetic images stand in' in log.texts(logging.WARNING)[-1]
+
+
+def test_two_at_once_do_not_meet(tool: ModuleType, tmp_path: Path) -> None:
+    dataset = noise(8, 8, [])
+    store = tokenize(tmp_path, dataset, patch=(4, 4))
+    out = tmp_path / 'visualize_patches'
+    out.mkdir()
+    code = (
+        'import fcntl, sys; file = open(sys.argv[1], "a+")\n'
+        'fcntl.lockf(file, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()'
+    )
+    line = [sys.executable, '-c', code, str(out / '.lock')]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with subprocess.Popen(line, **pipes) as other:
+        other.stdout.readline()
+        with pytest.raises(WorkDirBusyError, match='visualize_patches is in use'):
+            show(tool, store.root, dataset)
+        other.communicate()
+    show(tool, store.root, dataset)
