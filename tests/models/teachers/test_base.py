@@ -11,6 +11,7 @@ from tests.log import recorded
 from tests.models.teachers.setups import PATCH, SETUPS, Setup, picture
 from vq import paths
 from vq.registry import MODELS
+from vq.runners.base import build_model
 
 # Convolutions see beyond their patch.
 TRANSFORMERS = [name for name in SETUPS if 'convnext' not in name]
@@ -99,6 +100,20 @@ def test_bf16_inside_float32_outside(setup: Setup) -> None:
     assert 1e-5 < error < 0.05
     with torch.autocast('cpu', dtype=torch.bfloat16):  # of the run
         assert torch.equal(setup.build(precision='float32')(image), exact)
+
+
+@pytest.mark.gpu
+def test_gpus_compute_in_bf16_by_themselves(setup: Setup, tmp_path: Path) -> None:
+    image = picture(setup.size)
+    exact = setup.build()(image)
+    cached = dict(type='CachedTeacher', teacher=setup.config, folder=str(tmp_path))
+    for config in (setup.config, cached):
+        teacher = build_model(config).cuda()
+        for _ in range(2):
+            features = teacher(image.cuda())
+            assert features.is_cuda and features.dtype == torch.float32
+            error = (features.cpu() - exact).abs().mean() / exact.abs().mean()
+            assert 1e-5 < error < 0.05
 
 
 class Student(nn.Module):

@@ -44,6 +44,17 @@ def test_the_part_that_reads_texts_is_left_out(tmp_path: Path) -> None:
     assert teacher.sha256 == sha256(tmp_path / 'siglip' / 'model.safetensors')
 
 
+def test_weights_in_bf16_make_a_network_in_float32(tmp_path: Path) -> None:
+    setup = of_transformers('dinov2', tmp_path)
+    before = setup.build()(picture())
+    setup.network.bfloat16().save_pretrained(tmp_path / 'dinov2')
+    config = json.loads((tmp_path / 'dinov2' / 'config.json').read_text())
+    assert config['dtype'] == 'bfloat16'
+    teacher = setup.build()
+    assert {value.dtype for value in teacher.parameters()} == {torch.float32}
+    torch.testing.assert_close(teacher(picture()), before, rtol=0.1, atol=0.1)
+
+
 def test_nothing_is_downloaded(tmp_path: Path) -> None:
     for name in ('facebook/dinov2-base', str(tmp_path)):
         with pytest.raises(FileNotFoundError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from einops import rearrange
 from torch import Tensor
 
@@ -80,7 +81,8 @@ class TransformersTeacher(Teacher):
                 f'{", ".join(KINDS)}'
             )
         self.kind = KINDS[config.model_type]
-        self.network = transformers.AutoModel.from_config(config)
+        # Whatever the folder's type of numbers is, precision is the teacher's matter.
+        self.network = transformers.AutoModel.from_config(config, dtype=torch.float32)
         self.out_dim, self.downscale = config.hidden_size, config.patch_size
         self.set_pixels(*self._pixels(folder))
         self.freeze()
@@ -97,7 +99,7 @@ class TransformersTeacher(Teacher):
             config=self.network.config,
             local_files_only=True,
             use_safetensors=True,
-            dtype='float32',
+            dtype=torch.float32,
             output_loading_info=True,
         )
         missing = sorted(report['missing_keys']) + sorted(report['mismatched_keys'])
