@@ -77,9 +77,7 @@ def vit_tokenizer() -> Config:
         type='ImageTokenizer',
         encoder=encoder,
         post_encode=dict(type='Identity'),
-        quantizer=dict(
-            type='VectorQuantizer', codebook_size=256, dim=DIM, normalize=True
-        ),
+        quantizer=dict(type='NormEMAQuantizer', codebook_size=256, dim=DIM, decay=0.9),
     )
 
 
