@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from einops import rearrange
-from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from torch.nn import functional
 
@@ -71,6 +70,8 @@ def test_a_step_by_gradients_equals_the_formula() -> None:
 
 
 def test_a_run_by_counting_equals_scikit_learn(tmp_path: Path) -> None:
+    from sklearn.cluster import MiniBatchKMeans  # not at the top: ranks import that
+
     run = trainer(tmp_path, *COUNTING)
     loader = train_loader(run.dataset, **run.dataloader, seed=run.job.seed)
     batches = [b.image for _, b in zip(range(6), loader, strict=False)]
