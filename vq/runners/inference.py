@@ -78,9 +78,9 @@ def _quality(output: Output, image: Tensor) -> str:
 
 
 def _check_size(runner: Runner, image: Tensor, picture: Path) -> None:
-    factor: int = runner.model.tokenizer.encoder.downscale  # type: ignore[union-attr, assignment]
+    factor: int | None = runner.model.tokenizer.encoder.downscale  # type: ignore[union-attr, assignment]
     height, width = image.shape[1:]
-    if height % factor or width % factor:
+    if factor is not None and (height % factor or width % factor):
         raise ValueError(
             f'{picture} is {width}x{height}; the network takes sides that {factor} '
             'divides: leave --no-crop out, or cut the picture'

@@ -38,6 +38,16 @@ def test_latents_are_the_teachers_features(tmp_path: Path, cached: bool) -> None
     assert (tmp_path / 'c').exists() == cached
 
 
+@pytest.mark.parametrize('resized', [dict(size=24), dict(grid=3)], ids=str)
+def test_what_is_resized_has_no_fixed_scale(
+    tmp_path: Path, resized: dict[str, int]
+) -> None:
+    config = of_timm('tiny_dino', tmp_path).config | resized
+    encoder: Any = build_model(dict(type='TeacherEncoder', teacher=config))
+    assert encoder(normalize(picture())).shape[-1] * encoder.teacher.downscale == 24
+    assert encoder.downscale is None
+
+
 def test_all_levels_arrive(tmp_path: Path) -> None:
     encoder: Any = MODELS.build(
         dict(type='TeacherEncoder', teacher=of_pca(tmp_path).config)

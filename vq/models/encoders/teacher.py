@@ -18,13 +18,19 @@ class TeacherEncoder(nn.Module):
 
     Args:
         teacher: One of `vq.models.teachers`.
+
+    Attributes:
+        downscale: Pixels a side that become one feature; None where that depends on
+            the picture, since the teacher resizes it or the features.
     """
 
     def __init__(self, *, teacher: Mapping[str, Any]) -> None:
         super().__init__()
         self.teacher: Any = MODELS.build(teacher)
         self.out_dim: int = self.teacher.out_dim
-        self.downscale: int = self.teacher.downscale
+        self.downscale: int | None = (
+            None if self.teacher.resizes else self.teacher.downscale
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """Map an image (b, 3, H, W) in [-1, 1] to features (b, out_dim, h, w)."""

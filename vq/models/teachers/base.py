@@ -36,7 +36,7 @@ class Teacher(FrozenNetwork, ABC):
 
     Attributes:
         out_dim: Channels c of the features.
-        downscale: Pixels a side of a patch; of the features' grid where `grid` is None.
+        downscale: Pixels a side of a patch.
 
     Raises:
         ValueError: The precision is unknown, or the size no multiple of a patch.
@@ -61,6 +61,11 @@ class Teacher(FrozenNetwork, ABC):
         self.size = size
         self.grid = grid
         self.precision: Precision = precision
+
+    @property
+    def resizes(self) -> bool:
+        """Whether a feature may stand for more or fewer pixels than a patch has."""
+        return self.size is not None or self.grid is not None
 
     def set_pixels(self, mean: Iterable[float], std: Iterable[float]) -> None:
         """Say how the network wants its pixels: mean and deviation, on 0 to 1."""

@@ -72,6 +72,7 @@ class CachedTeacher(FrozenModule):
         self.dtype = DTYPES[dtype]
         self.out_dim = self.teacher.out_dim
         self.downscale = self.teacher.downscale
+        self.resizes = self.teacher.resizes
         self._config = dict(teacher)
         self._limit = limit_gb * GB
         self._room: float | None = None  # bytes; known when the first file is written
