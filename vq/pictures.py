@@ -17,6 +17,7 @@ def pictures(batch: Batch, output: Output | Quantized) -> dict[str, Tensor]:
 
     Features are shown as in the papers on self-supervised networks: the first three
     principal components of the teacher's, picture by picture, are red, green and blue.
+    All have length 1 here, since systems learn the angles of features alone.
 
     Args:
         batch: The images.
@@ -29,7 +30,9 @@ def pictures(batch: Batch, output: Output | Quantized) -> dict[str, Tensor]:
         case Reconstruction():
             return dict(image=image, reconstruction=to_uint8(output.image))
         case Distillation():
-            both = coloured(output.target, output.features)
+            both = coloured(
+                *(functional.normalize(x) for x in (output.target, output.features))
+            )
             size = image.shape[-2:]
             target, features = (functional.interpolate(x, size) for x in both)
             return dict(image=image, target=target, features=features)
