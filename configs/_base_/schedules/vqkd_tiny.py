@@ -1,7 +1,7 @@
 """500 iterations of 32 crops: a minute on two CPU cores; behind `photos.py`.
 
-So short a training has no room for a long warm-up, without which codes lose the latents
-that move away from them: they follow faster, and the lost ones are revived.
+In so short a training the encoder leaves the published codebook behind: here codes
+follow faster, and the lost ones are revived.
 """
 
 iters = 500
