@@ -3,13 +3,8 @@
 auto_torchrun -m vq.train NAME configs/cluster/mae_8192_imagenet_ddp.py
 """
 
-_base_ = [
-    '../_base_/models/cluster.py', '../_base_/datasets/imagenet.py',
-    '../_base_/augment/strong.py', '../_base_/schedules/cluster.py',
-    '../_base_/strategies/ddp.py', '../_base_/runtime_features.py',
-]  # fmt: skip
+_base_ = ['./clip_8192_imagenet_ddp.py']
 _teacher = dict(
-    _from_='configs/_base_/teachers/mae.py', _at_='.model.teacher',
-    grid=None,
-)  # fmt: skip
+    _from_='configs/_base_/teachers/mae.py', _at_='.model.teacher', grid=None
+)
 model = dict(tokenizer=dict(encoder=dict(teacher=_teacher)))
