@@ -133,7 +133,12 @@ class Runner:
         )
         self.strategy.load_model_state(self.model, fitting, strict=False)
         names = ', '.join(str(path) for path in paths)
-        level = logging.WARNING if report.missing or report.mismatched else logging.INFO
+        missing: Sequence[str] = report.missing
+        frozen = checkpoints.frozen_parts(self.model)
+        if frozen and len(checkpoints.only(found.weights, frozen)) == report.loaded:
+            # All that is not frozen is what this run will train.
+            missing = [*checkpoints.only(dict.fromkeys(missing), frozen)]
+        level = logging.WARNING if missing or report.mismatched else logging.INFO
         _logger.log(level, '%s: %s', names, report)
         try:
             state = self.model.state_dict()
