@@ -1,251 +1,266 @@
 """Whether tokens that tell a teacher's features know more of classes than others.
 
+    python tools/prepare_data.py digits
     python benchmarks/probe.py
 
-On handwritten digits one and the same tokenizer (8x8 tokens of 256 codes) learns from
-pixels, as the demo's VQGAN, and as VQ-KD from each of three small teachers made on the
-spot: principal components of patches, convolutions as they were drawn, and the same
-convolutions after learning the classes. Then a linear probe tells the classes from the
-frozen tokens; the numbers are of digits that no training saw.
+On handwritten digits one and the same tokenizer (8x8 tokens of 256 codes on a sphere)
+learns from pixels, as the demo's VQGAN, and as VQ-KD from each of three small teachers:
+principal components of patches, convolutions as they were drawn, and the same
+convolutions after learning the classes. Then classes are told from the frozen
+tokenizer, by our linear probe and by scikit-learn's logistic regression, of digits that
+no training saw. Interrupted, it goes on where it stood. Figures of each run and the
+table lie in work_dirs/benchmarks/probe/.
 """
 
 import argparse
 import json
+import logging
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from probe_figures import (
+    CODES,
+    DEMO,
+    Result,
+    everything,
+    features,
+    held_out_figures,
+    regression,
+)
+from probe_teachers import TEACHERS, WIDTH
 from torch import Tensor, nn
-from torch.nn import functional
 
+from vq.checkpoints.files import write_safetensors
 from vq.config import load
-from vq.datasets.base import ImageDataset
-from vq.datasets.loader import train_loader, val_loader
-from vq.metrics import AccuracyMetric, CodebookMetric
-from vq.models.teachers.base import Teacher
-from vq.models.teachers.pca import fit_pca
-from vq.registry import DATASETS, MODELS
-from vq.runners.strategies import DDPStrategy
-from vq.runners.updates import OptimizerUpdate, Updates
+from vq.paths import ROOT
+from vq.registry import RUNNERS
+from vq.runners.base import Job
+from vq.runners.trainer import Trainer
 from vq.types import Batch
 
 Config = dict[str, Any]
-DEMO = 'configs/demo/vqgan_digits.py'
+FOLDER = ROOT / 'work_dirs/benchmarks/probe'
 PROBE = 'configs/ic/digits.py'
-GRID, CLASSES, WIDTH = 8, 10, 64
-DIM = 8  # channels of a code
-BATCH = 64
+DIM, GRID, BATCH = 32, 8, 32  # channels of a code; tokens a side; images
+WARMUP = 50  # iterations until the demo's learning rate is reached
+SYSTEMS = ('pixels', *TEACHERS)
+# VQGAN's augmentation, without a mirror: that of a digit is none.
+AUGMENT = dict(type='RandomResizedCrop', size=32, scale=(0.8, 1.0))
+REVIVAL = dict(type='RevivalCallback', interval=50, max_age=0.0)
+VIT = dict(
+    type='ViTEncoder', image_size=32, patch=4, width=64, depth=3, heads=4,
+    mlp_ratio=2.0, latent_dim=DIM,
+)  # fmt: skip
 
 
-@MODELS.register_module()
-class ConvTeacher(Teacher):
-    """Convolutions that see most of a digit at each of 8x8 positions."""
-
-    def __init__(self) -> None:
-        super().__init__(weights='random')
-        layers: list[nn.Module] = []
-        for in_dim, stride, dilation in (
-            (3, 2, 1), (WIDTH, 2, 1), (WIDTH, 1, 1), (WIDTH, 1, 2), (WIDTH, 1, 2),
-        ):  # fmt: skip
-            layers += [
-                nn.Conv2d(
-                    in_dim, WIDTH, 3, stride, padding=dilation, dilation=dilation
-                ),
-                nn.GroupNorm(8, WIDTH),
-                nn.GELU(),
-            ]
-        self.network = nn.Sequential(*layers)
-        self.out_dim, self.downscale = WIDTH, 4
-        self.set_pixels((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-        self.freeze()
-
-    def dense(self, pixels: Tensor) -> Tensor:
-        """Map pixels (b, 3, H, W) to features (b, c, h, w)."""
-        features: Tensor = self.network(pixels)
-        return features
-
-
-def vit_tokenizer() -> Config:
-    """Return the config of the tokenizer that all systems share."""
-    encoder = dict(
-        type='ViTEncoder', image_size=32, patch=4, width=WIDTH, depth=3, heads=4,
-        mlp_ratio=2.0, latent_dim=DIM,
-    )  # fmt: skip
-    return dict(
-        type='ImageTokenizer',
-        encoder=encoder,
-        post_encode=dict(type='Identity'),
-        quantizer=dict(type='NormEMAQuantizer', codebook_size=256, dim=DIM, decay=0.9),
-    )
-
-
-def conv_tokenizer() -> Config:
-    """Return the same with the demo's encoder."""
-    tokenizer = load(DEMO).trainer.model.tokenizer.to_dict()
-    post_encode = tokenizer['post_encode'] | dict(out_dim=DIM)
-    return tokenizer | dict(
-        post_encode=post_encode, quantizer=vit_tokenizer()['quantizer']
-    )
+def tokenizer_config(encoder: str) -> Config:
+    """Return the tokenizer that all systems share: the demo's encoder, or a ViT."""
+    demo: Config = load(DEMO).trainer.model.tokenizer.to_dict()
+    quantizer = dict(type='NormEMAQuantizer', codebook_size=CODES, dim=DIM, decay=0.95)
+    if encoder == 'vit':
+        parts = dict(encoder=VIT, post_encode=dict(type='Identity'))
+    else:
+        parts = dict(post_encode=demo['post_encode'] | dict(out_dim=DIM))
+    return demo | parts | dict(quantizer=quantizer)
 
 
 def vqgan(tokenizer: Config, iters: int) -> Config:
-    """Return the config of the demo's VQGAN with this tokenizer."""
+    """Return the demo's VQGAN with this tokenizer."""
     model: Config = load(DEMO).trainer.model.to_dict()
-    pre_decode = model['pre_decode'] | dict(in_dim=DIM)
-    start = iters * 2 // 3
     return model | dict(
-        tokenizer=tokenizer, pre_decode=pre_decode, discriminator_start=start
+        tokenizer=tokenizer,
+        pre_decode=model['pre_decode'] | dict(in_dim=DIM),
+        discriminator_start=iters * 2 // 3,  # as there
     )
 
 
-def vqkd(tokenizer: Config, teacher: Config, channels: int) -> Config:
-    """Return the config of a VQ-KD with this tokenizer and a decoder of one block."""
+def vqkd(tokenizer: Config, name: str, images: Batch, folder: Path) -> Config:
+    """Return a VQ-KD with this tokenizer, a decoder of one block, and its teacher."""
+    teacher, weights = TEACHERS[name](images)
+    file = folder / 'teacher.safetensors'
+    write_safetensors(file, weights)
     decoder = dict(
-        type='ViTDecoder', out_dim=channels, grid=GRID, width=WIDTH, depth=1, heads=4,
-        mlp_ratio=2.0, latent_dim=DIM,
+        type='ViTDecoder', out_dim=teacher.get('dim', WIDTH), grid=GRID, width=64,
+        depth=1, heads=4, mlp_ratio=2.0, latent_dim=DIM,
     )  # fmt: skip
+    teacher['weights'] = str(file)
     return dict(type='VQKD', tokenizer=tokenizer, decoder=decoder, teacher=teacher)
 
 
-def train(
-    model: Any, dataset: ImageDataset, optimizers: Config, *, iters: int, batch: int
-) -> None:
-    """Train a system as `vq.train` does, with rates that fall by a cosine."""
-    updates = Updates()
-    for name, spec in optimizers.items():
-        updates[name] = OptimizerUpdate(
-            name=name,
-            spec=spec,
-            schedule=dict(type='CosineAnnealingLR', T_max=iters),
-            model=model,
-            strategy=DDPStrategy(),
-        )
-    model.train()
-    loader = train_loader(dataset, batch_size=batch, num_workers=0, seed=0, start=0)
-    for _, images in zip(range(iters), loader, strict=False):
-        logs = model.train_step(images, updates)
-        for update in updates.values():
-            update.finish_iteration(logs)
-        updates.iteration += 1
-
-
-def everything(dataset: ImageDataset) -> Batch:
-    """Return a whole data set as one batch."""
-    length = len(dataset)
-    loader = val_loader(dataset, batch_size=length, num_workers=0, block_size=length)
-    return next(iter(loader))
-
-
-def learn_classes(teacher: ConvTeacher, images: Batch, iters: int) -> nn.Module:
-    """Let a teacher's network learn the classes; return the layer behind it."""
-    teacher.network.requires_grad_(True)
-    head = nn.Linear(WIDTH, CLASSES)
-    moved = [*teacher.network.parameters(), *head.parameters()]
-    adam = torch.optim.Adam(moved, lr=1e-3)
-    for _ in range(iters):
-        chosen = torch.randint(len(images), (BATCH,))
-        pixels = teacher.prepare(images.original_image[chosen].float())
-        logits = head(teacher.network(pixels).mean((2, 3)))
-        loss = functional.cross_entropy(logits, images.category[chosen])
-        adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        adam.step()
-    teacher.freeze()
-    return head
-
-
-def conv_teacher(images: Batch, iters: int) -> dict[str, Tensor]:
-    """Return the weights of a ConvTeacher after so many iterations of learning."""
-    teacher = ConvTeacher()
-    if iters:
-        learn_classes(teacher, images, iters)
-    return dict(teacher.network.state_dict())
-
-
-def system(
-    name: str, tokenizer: Config, images: Batch, iters: int
-) -> tuple[Any, Config]:
-    """Return a system to be trained, and its optimizers."""
-    if name == 'pixels':
-        model = MODELS.build(vqgan(tokenizer, iters))
-        optimizers = load(DEMO).trainer.optimizers.to_dict()
-        optimizers = {key: dict(spec, lr=1e-3) for key, spec in optimizers.items()}
-        return model, optimizers
-    teacher: Config = dict(type='ConvTeacher')
-    if name == 'components':
-        teacher = dict(type='PCATeacher', weights='', patch=4, dim=16)
-        weights = fit_pca(images.original_image, patch=4, dim=16)
-    else:
-        weights = conv_teacher(images, dict(random=0, classes=300)[name])
-    channels = teacher.get('dim', WIDTH)
-    model = MODELS.build(vqkd(tokenizer, teacher, channels))
-    model.teacher.network.load_state_dict(weights)
-    return model, dict(generator=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.99)))
-
-
-def probe(tokenizer: Config, weights: Mapping[str, Tensor]) -> dict[str, float]:
-    """Train a probe of a frozen tokenizer; return its numbers on held-out digits."""
-    config = load(PROBE, options=dict(it_config=DEMO))
-    model = MODELS.build(dict(type='LinearProbe', tokenizer=tokenizer, classes=CLASSES))
-    model.tokenizer.load_state_dict(weights)
-    train(
-        model,
-        DATASETS.build(config.trainer.dataset),
-        config.trainer.optimizers.to_dict(),
-        iters=config.trainer.iters,
-        batch=config.trainer.dataloader.batch_size,
+def schedule(iters: int) -> Config:
+    """Return a short warm-up and a cosine, in so many iterations."""
+    warmup = min(WARMUP, iters // 2)
+    return dict(
+        type='SequentialLR',
+        schedulers=[
+            dict(type='LinearLR', start_factor=0.01, total_iters=warmup),
+            dict(type='CosineAnnealingLR', T_max=iters - warmup),
+        ],
+        milestones=[warmup],
     )
-    images = everything(DATASETS.build(config.validator.dataset))
-    accuracy, codebook = AccuracyMetric(top_k=(1,)), CodebookMetric(codebook_size=256)
-    with torch.no_grad():
-        output = model.eval().val_step(images)
-    for metric in (accuracy, codebook):
-        metric.update(images, output)
-    return accuracy.compute() | dict(usage=codebook.compute()['usage'])
 
 
-TOKENIZERS: dict[str, Callable[[], Config]] = dict(
-    vit=vit_tokenizer, conv=conv_tokenizer
-)
-SYSTEMS = ('pixels', 'components', 'random', 'classes')
+def trainer(section: Config, folder: Path, seed: int) -> Trainer:
+    """Build a trainer."""
+    job = Job(name=folder.name, work_dir=folder, config=load(DEMO), seed=seed)
+    built: Trainer = RUNNERS.build(section, job=job)
+    return built
 
 
-def measure(encoder: str, name: str, seed: int, iters: int) -> dict[str, float]:
-    """Train one system and its probe."""
+def train(model: Config, folder: Path, *, iters: int, seed: int) -> nn.Module:
+    """Train a system on the demo's digits, all in the same way; return it."""
+    section = load(DEMO).trainer.to_dict()
+    section['dataset']['transforms'] = [AUGMENT]
+    if model['type'] == 'VQKD':
+        rates = section['optimizers']['generator'] | dict(
+            params=['tokenizer', 'decoder']
+        )
+        section['optimizers'] = dict(generator=rates)
+    run = trainer(
+        section
+        | dict(
+            model=model,
+            iters=iters,
+            dataloader=dict(batch_size=BATCH, num_workers=0),
+            schedulers={name: schedule(iters) for name in section['optimizers']},
+            callbacks=[REVIVAL],
+        ),
+        folder,
+        seed,
+    )
+    run.run()
+    return run.model.eval()
+
+
+def remember(tokenizer: Any) -> None:
+    """Let a frozen tokenizer look at each picture once: a probe's come unchanged."""
+    tokenize: Callable[[Tensor], Tensor] = tokenizer.tokenize
+    known: dict[bytes, Tensor] = {}
+
+    def look_up(image: Tensor) -> Tensor:
+        keys = [picture.numpy().tobytes() for picture in image]
+        new = [i for i, key in enumerate(keys) if key not in known]
+        if new:
+            found = tokenize(image[new])
+            known.update((keys[i], found[n]) for n, i in enumerate(new))
+        return torch.stack([known[key] for key in keys])
+
+    tokenizer.tokenize = look_up
+
+
+def train_probe(
+    tokenizer: Config, weights: Mapping[str, Tensor], folder: Path, *, seed: int
+) -> Any:
+    """Train a LinearProbe of a tokenizer as configs/ic/digits.py says; return it."""
+    file = folder / 'tokenizer.safetensors'
+    write_safetensors(file, {f'tokenizer.{k}': v for k, v in weights.items()})
+    section = load(PROBE, options=dict(it_config=DEMO)).trainer.to_dict()
+    section['model']['tokenizer'] = tokenizer
+    section['dataloader']['num_workers'] = 0
+    run = trainer(section | dict(callbacks=[]), folder, seed)
+    run.load_weights([file], strict=False)
+    remember(run.model.tokenizer)
+    run.run()
+    return run.model.eval()
+
+
+def measure(encoder: str, name: str, seed: int, iters: int) -> Result:
+    """Train one system and its probe, or return what was measured before."""
+    folder = FOLDER / f'{encoder}_{name}_{iters}_{seed}'
+    known = folder / 'result.json'
+    if known.exists():
+        result: Result = json.loads(known.read_text())
+        return result
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    dataset = DATASETS.build(load(DEMO).trainer.dataset)
-    tokenizer = TOKENIZERS[encoder]()
-    model, optimizers = system(name, tokenizer, everything(dataset), iters)
+    seen, held_out = everything('trainer'), everything('validator')
+    tokenizer = tokenizer_config(encoder)
+    if name == 'pixels':
+        config = vqgan(tokenizer, iters)
+    else:
+        config = vqkd(tokenizer, name, seen, folder)
     start = time.process_time()
-    train(model, dataset, optimizers, iters=iters, batch=BATCH)
-    seconds = time.process_time() - start
-    return probe(tokenizer, model.tokenizer.state_dict()) | dict(seconds=seconds)
+    model: Any = train(config, folder, iters=iters, seed=seed)
+    result = dict(seconds=time.process_time() - start)
+    probe = train_probe(tokenizer, model.tokenizer.state_dict(), folder, seed=seed)
+    result |= held_out_figures(model, probe, held_out)
+    before, after = features(model, seen), features(model, held_out)
+    for kind in before:
+        result[kind] = regression(
+            before[kind], seen.category, after[kind], held_out.category
+        )
+    known.write_text(json.dumps(result))
+    return result
+
+
+COLUMNS = dict(
+    teacher='teacher',
+    latents='latents',
+    tokens='tokens',
+    codes='which codes',
+    probe='tokens, our probe',
+)
+
+
+def row(encoder: str, name: str, results: Sequence[Result]) -> str:
+    """Return a system's line of the table, over seeds."""
+    cells = [encoder, name]
+    for key in COLUMNS:
+        values = [100 * result[key] for result in results if key in result]
+        cells.append(f'{statistics.mean(values):.1f}' if values else '')
+        if len(values) > 1:
+            cells[-1] += f' ± {statistics.stdev(values):.1f}'
+    mean = {key: statistics.mean(r[key] for r in results) for key in results[0]}
+    cells += [f'{mean["usage"]:.0%}', f'{mean["perplexity"]:.0f}']
+    cells.append(
+        f'{mean["task"]:.1f} dB' if name == 'pixels' else f'{mean["task"]:.3f}'
+    )
+    cells.append(f'{mean["seconds"]:.0f}')
+    return f'| {" | ".join(cells)} |'
+
+
+def head() -> list[str]:
+    """Return the first lines of the table."""
+    cells = ['encoder', 'learns from', *COLUMNS.values()]
+    cells += ['usage', 'perplexity', 'PSNR or cosine loss', 'seconds']
+    return [f'| {" | ".join(cells)} |', f'|---|---|{"---:|" * (len(cells) - 2)}']
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add('--encoders', nargs='+', choices=('conv', 'vit'), default=['conv'])
+    add('--systems', nargs='+', choices=SYSTEMS, default=SYSTEMS)
+    add('--seeds', type=int, default=3, help='runs of each (default %(default)s)')
+    add('--iters', type=int, default=600, help='(default %(default)s)')
+    add('--threads', type=int, default=1, help='(default %(default)s)')
+    return parser.parse_args(arguments)
 
 
 def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--encoders', nargs='+', choices=TOKENIZERS, default=['vit'])
-    parser.add_argument('--systems', nargs='+', choices=SYSTEMS, default=SYSTEMS)
-    parser.add_argument('--seeds', type=int, default=3)
-    parser.add_argument('--iters', type=int, default=600)
-    args = parser.parse_args()
-    print('| encoder | tokens of | top-1 | over seeds | usage | seconds |')
-    print('|---|---|---:|---|---:|---:|')
-    for encoder in args.encoders:
-        for name in args.systems:
-            found = [
-                measure(encoder, name, seed, args.iters) for seed in range(args.seeds)
+    """Measure, print a table, and write it."""
+    flags = parse()
+    torch.set_num_threads(flags.threads)
+    logging.basicConfig(level=logging.ERROR)
+    if not (ROOT / 'data/digits/train').is_dir():
+        raise SystemExit('there are no digits: python tools/prepare_data.py digits')
+    lines = head()
+    print('\n'.join(lines))
+    for encoder in flags.encoders:
+        for name in flags.systems:
+            results = [
+                measure(encoder, name, seed, flags.iters) for seed in range(flags.seeds)
             ]
-            mean = {key: statistics.mean(f[key] for f in found) for key in found[0]}
-            each = json.dumps([round(f['top1'], 3) for f in found])
-            print(
-                f'| {encoder} | {name} | {mean["top1"]:.1%} | {each} | '
-                f'{mean["usage"]:.0%} | {mean["seconds"]:.0f} |',
-                flush=True,
-            )
+            lines.append(row(encoder, name, results))
+            print(lines[-1], flush=True)
+    (FOLDER / 'table.md').write_text('\n'.join(lines) + '\n')
 
 
 if __name__ == '__main__':
