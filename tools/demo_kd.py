@@ -21,7 +21,7 @@ from vq.paths import ROOT
 
 NAME = 'demo/kd'
 TOKENIZERS = ('vqkd', 'cluster')
-ITERATIONS = 1200  # of a pixel decoder
+ITERATIONS = 800  # of a pixel decoder
 FOLDER = ROOT / 'work_dirs' / NAME
 
 
