@@ -17,12 +17,6 @@ from vq.metrics.statistics import Statistics, locate
 pytestmark = pytest.mark.usefixtures('log')  # which puts the logger back
 ROOT = Path(__file__).parents[1]
 DATASETS = [path.stem for path in (ROOT / 'configs/_base_/datasets').glob('*.py')]
-# A decoder's data set is its tokenizer's: tests/test_decoder_configs.py.
-EXPERIMENTS = [
-    path.relative_to(ROOT)
-    for path in sorted((ROOT / 'configs').glob('*/*.py'))
-    if path.parts[-2] not in ('_base_', 'fid', 'decoder') and '_384_' not in path.name
-]
 
 
 @pytest.fixture(autouse=True)
@@ -136,13 +130,3 @@ def test_every_data_set_has_statistics_without_augmentation(dataset: str) -> Non
         transforms = [transform.type for transform in half.dataset.transforms]
         assert transforms in ([], ['Resize', 'CenterCrop'])
         assert half.dataset.get('on_error') != 'replace'
-
-
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=str)
-def test_the_statistics_fit_the_experiments(path: Path) -> None:
-    validator = load(ROOT / path).validator
-    for metric in validator.metrics.values():
-        if 'reference' in metric:
-            dataset = metric.reference.removesuffix('_val')
-            own = load(ROOT / f'configs/fid/{dataset}.py').validator
-            assert own.dataset == validator.dataset
