@@ -78,14 +78,16 @@ def vqgan(tokenizer: Config, iters: int) -> Config:
     )
 
 
-def vqkd(tokenizer: Config, name: str, images: Batch, folder: Path) -> Config:
-    """Return a VQ-KD with this tokenizer, a decoder of one block, and its teacher."""
+def vqkd(
+    tokenizer: Config, name: str, images: Batch, folder: Path, *, depth: int
+) -> Config:
+    """Return a VQ-KD with this tokenizer, a decoder of `depth` blocks, its teacher."""
     teacher, weights = TEACHERS[name](images)
     file = folder / 'teacher.safetensors'
     write_safetensors(file, weights)
     decoder = dict(
         type='ViTDecoder', out_dim=teacher.get('dim', WIDTH), grid=GRID, width=64,
-        depth=1, heads=4, mlp_ratio=2.0, latent_dim=DIM,
+        depth=depth, heads=4, mlp_ratio=2.0, latent_dim=DIM,
     )  # fmt: skip
     teacher['weights'] = str(file)
     return dict(type='VQKD', tokenizer=tokenizer, decoder=decoder, teacher=teacher)
@@ -168,9 +170,9 @@ def train_probe(
     return run.model.eval()
 
 
-def measure(encoder: str, name: str, seed: int, iters: int) -> Result:
+def measure(encoder: str, name: str, seed: int, *, iters: int, depth: int) -> Result:
     """Train one system and its probe, or return what was measured before."""
-    folder = FOLDER / f'{encoder}_{name}_{iters}_{seed}'
+    folder = FOLDER / f'{encoder}_{name}_{depth}_{iters}_{seed}'
     known = folder / 'result.json'
     if known.exists():
         result: Result = json.loads(known.read_text())
@@ -182,7 +184,7 @@ def measure(encoder: str, name: str, seed: int, iters: int) -> Result:
     if name == 'pixels':
         config = vqgan(tokenizer, iters)
     else:
-        config = vqkd(tokenizer, name, seen, folder)
+        config = vqkd(tokenizer, name, seen, folder, depth=depth)
     start = time.process_time()
     model: Any = train(config, folder, iters=iters, seed=seed)
     result = dict(seconds=time.process_time() - start)
@@ -240,6 +242,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add('--systems', nargs='+', choices=SYSTEMS, default=SYSTEMS)
     add('--seeds', type=int, default=3, help='runs of each (default %(default)s)')
     add('--iters', type=int, default=600, help='(default %(default)s)')
+    add('--depth', type=int, default=1, help="blocks of VQ-KD's decoder (1)")
     add('--threads', type=int, default=1, help='(default %(default)s)')
     return parser.parse_args(arguments)
 
@@ -256,7 +259,8 @@ def main() -> None:
     for encoder in flags.encoders:
         for name in flags.systems:
             results = [
-                measure(encoder, name, seed, flags.iters) for seed in range(flags.seeds)
+                measure(encoder, name, seed, iters=flags.iters, depth=flags.depth)
+                for seed in range(flags.seeds)
             ]
             lines.append(row(encoder, name, results))
             print(lines[-1], flush=True)

@@ -39,7 +39,7 @@ def pictures(number: int) -> Batch:
 def vqkd(benchmark: Any, name: str, images: Batch, encoder: str = 'conv') -> Any:
     """Return the config of a VQ-KD with the teacher of this name."""
     tokenizer = benchmark.tokenizer_config(encoder)
-    return benchmark.vqkd(tokenizer, name, images, benchmark.FOLDER)
+    return benchmark.vqkd(tokenizer, name, images, benchmark.FOLDER, depth=1)
 
 
 @pytest.mark.parametrize('encoder', ['conv', 'vit'])
@@ -127,10 +127,10 @@ def test_regression_counts_what_is_right(benchmark: Any) -> None:
 
 def test_what_was_measured_is_not_measured_again(benchmark: Any) -> None:
     result = dict(seconds=1.0, usage=0.5)
-    folder = benchmark.FOLDER / 'conv_pixels_7_1'
+    folder = benchmark.FOLDER / 'conv_pixels_1_7_2'
     folder.mkdir()
     (folder / 'result.json').write_text(json.dumps(result))
-    assert benchmark.measure('conv', 'pixels', 1, 7) == result
+    assert benchmark.measure('conv', 'pixels', 2, iters=7, depth=1) == result
 
 
 def test_rows_are_means_and_deviations(benchmark: Any) -> None:

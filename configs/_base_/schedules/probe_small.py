@@ -1,6 +1,7 @@
 """Half a minute on two CPU cores: 400 iterations of 128 small images as they are.
 
-Weights start small and grow by shares of their length: in few steps, larger ones.
+Weights start small and grow by shares of their length: in few steps, larger ones. With
+these the probe is as good as an exact logistic regression (benchmarks/probe.py).
 """
 
 _base_ = ['./probe.py']
