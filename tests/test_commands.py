@@ -136,7 +136,7 @@ def test_a_trainers_first_weights_may_be_missing_in_a_dry_run(
     (tmp_path / 'm.pth').touch()
     names = [str(tmp_path / 'm.pth'), str(tmp_path / 'n.pth')]
     assert commands.first_weights(names[:1]) == [tmp_path / 'm.pth']
-    with pytest.raises(FileNotFoundError, match='n.pth does not exist'):
+    with pytest.raises(FileNotFoundError, match='.trainer.weights: .*n.pth does not'):
         commands.first_weights(names)
     monkeypatch.setenv('DRY_RUN', '1')
     assert commands.first_weights(names) == [tmp_path / 'm.pth']

@@ -157,9 +157,10 @@ def first_weights(names: Sequence[str]) -> list[Path]:
         try:
             files.append(paths.resolve_input(name))
         except FileNotFoundError as error:
+            problem = f'.trainer.weights: {error}'
             if not dry_run.enabled():
-                raise
-            _logger.warning('dry run: .trainer.weights: %s', error)
+                raise FileNotFoundError(problem) from None
+            _logger.warning('dry run: %s', problem)
     return files
 
 

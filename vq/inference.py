@@ -12,10 +12,11 @@ def run(args: argparse.Namespace) -> None:
     from vq import commands, distributed, dry_run, paths
     from vq.config import apply_overrides
     from vq.registry import TRANSFORMS
-    from vq.runners.inference import infer
+    from vq.runners.inference import check_names, infer
 
     config = commands.load_config(args, halves=['validator'])
     pictures = [paths.resolve_input(image) for image in args.images]
+    check_names(pictures)
     name = f'{config.path.stem}_inference'
     out = paths.work_dir(name, dry_run=dry_run.enabled())
     if args.out:

@@ -213,6 +213,25 @@ def test_a_moved_a_changed_and_a_wrong_tokenizer(root: Path) -> None:
         measured(root, DECODER)
 
 
+def test_a_file_with_only_some_of_it_is_named(root: Path) -> None:
+    state = read_file(root / TOKENIZER)
+    codebook = state.pop('tokenizer.quantizer.codebook')
+    torch.save(state, root / 'some.pth')
+    torch.save(state | {'tokenizer.quantizer.codebook': codebook[1:]}, root / 'few.pth')
+    for file, words in {
+        'some.pth': '1 keys are missing',
+        'few.pth': '1 of another',
+    }.items():
+        # Also where the checkpoint could find the right one itself.
+        for flags in ([], ['--auto-resume']):
+            with pytest.raises(
+                CheckpointError, match=f'frozen tokenizer.*{file} .*{words}'
+            ):
+                train_decoder('decoder', *flags, '--load-model-from', file, iters=6)
+        with pytest.raises(CheckpointError, match=f'{file}: the weights do not fit'):
+            measured(root, file)
+
+
 def test_what_started_with_the_moved_file_names_it(root: Path) -> None:
     (root / TOKENIZER).rename(root / 'here.pth')
     words = ['--auto-resume', '--load-model-from', 'here.pth', '--override', ANEW]

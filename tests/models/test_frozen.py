@@ -104,3 +104,5 @@ def test_a_part_that_is_not_there_lists_those_that_are():
         ValueError, match="no part 'tokeniser'; there are tokenizer, tokenizer.encoder"
     ):
         MODELS.build(tiny.vqgan(frozen=['tokeniser']))
+    with pytest.raises(ValueError, match=r"a list of .* got 't'; write \['t'\]"):
+        MODELS.build(tiny.vqgan(frozen='t'))

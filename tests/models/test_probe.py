@@ -159,6 +159,7 @@ def test_a_category_that_is_none_of_the_classes(category: int) -> None:
         make().val_step(images)
 
 
-def test_one_class_is_refused() -> None:
-    with pytest.raises(ValueError, match='two classes or more, got 1'):
-        LinearProbe(tokenizer={}, classes=1)
+@pytest.mark.parametrize('classes', [1, 'two'])
+def test_one_class_is_refused(classes: Any) -> None:
+    with pytest.raises(ValueError, match=f'two classes or more, got {classes!r}'):
+        LinearProbe(tokenizer={}, classes=classes)

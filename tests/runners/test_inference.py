@@ -13,7 +13,7 @@ from vq import images
 from vq.datasets.decoding import read_image
 from vq.registry import TRANSFORMS
 from vq.runners import Validator
-from vq.runners.inference import infer
+from vq.runners.inference import check_names, infer
 
 CROP = [dict(type='Resize', size=16), dict(type='CenterCrop', size=16)]
 
@@ -58,3 +58,9 @@ def test_sizes_that_do_not_suit_are_refused(
     photo(size=(18, 14)).save(tmp_path / 'y.png')
     output = infer(validator, tmp_path / 'y.png', transforms=[], out=tmp_path)
     assert images.to_uint8(output.image).shape == (1, 3, 14, 18)
+
+
+def test_pictures_of_one_name_do_not_overwrite_each_other() -> None:
+    check_names([Path('a/0.png'), Path('a/1.png'), Path('a/1.v2.png')])
+    with pytest.raises(ValueError, match='a/0.png and b/0.jpg .* 0.png; .* --out'):
+        check_names([Path('a/0.png'), Path('c/1.png'), Path('b/0.jpg')])

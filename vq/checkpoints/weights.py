@@ -88,7 +88,8 @@ def _file(path: Path, *, ema: bool) -> Path:
     stem = 'ema' if ema else 'model'
     if path.is_dir():
         if stem not in Checkpoint(path):
-            raise CheckpointError(f'{path} holds no {stem}.pth')
+            way_out = '; leave --ema out' if ema else ''
+            raise CheckpointError(f'{path} holds no {stem}.pth{way_out}')
         return path / f'{stem}.pth'
     return path.with_stem('ema') if ema and path.stem == 'model' else path
 
@@ -227,7 +228,9 @@ def check_parts(state: Mapping[str, Tensor], frozen: Mapping[str, FrozenPart]) -
             )
 
 
-def check_fit(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+def check_fit(
+    model: nn.Module, weights: Mapping[str, Tensor], source: Path | str
+) -> None:
     """Refuse weights whose keys and shapes are not exactly the model's.
 
     Raises:

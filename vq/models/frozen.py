@@ -75,6 +75,10 @@ class PartlyFrozen(nn.Module):
         Raises:
             ValueError: A name fits no part; the parts are listed.
         """
+        if isinstance(parts, str):
+            raise ValueError(
+                f'frozen takes a list of names, got {parts!r}; write [{parts!r}]'
+            )
         known = {name: module for name, module in self.named_modules() if name}
         for name in parts:
             if name not in known:

@@ -36,8 +36,8 @@ class LinearProbe(PartlyFrozen):
 
     def __init__(self, *, tokenizer: Mapping[str, Any], classes: int) -> None:
         super().__init__()
-        if classes < 2:
-            raise ValueError(f'a probe tells two classes or more, got {classes}')
+        if not isinstance(classes, int) or classes < 2:
+            raise ValueError(f'a probe tells two classes or more, got {classes!r}')
         self.classes = classes
         self.tokenizer: ImageTokenizer = MODELS.build(tokenizer)
         dim = self.tokenizer.quantizer.dim

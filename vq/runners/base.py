@@ -128,11 +128,14 @@ class Runner:
         self, found: checkpoints.Gathered, paths: Sequence[Path], *, strict: bool
     ) -> dict[str, Tensor]:
         """Load weights that were read from `paths`; return those that fit."""
-        report, fitting = checkpoints.match(
-            self.model, found.weights, strict=strict, parts=self.parts
-        )
-        self.strategy.load_model_state(self.model, fitting, strict=False)
         names = ', '.join(str(path) for path in paths)
+        try:
+            report, fitting = checkpoints.match(
+                self.model, found.weights, strict=strict, parts=self.parts
+            )
+        except checkpoints.CheckpointError as error:
+            raise checkpoints.CheckpointError(f'{names}: {error}') from None
+        self.strategy.load_model_state(self.model, fitting, strict=False)
         missing: Sequence[str] = report.missing
         frozen = checkpoints.frozen_parts(self.model)
         if frozen and len(checkpoints.only(found.weights, frozen)) == report.loaded:

@@ -19,6 +19,25 @@ _logger = logging.getLogger(__name__)
 SHOWN = 256  # pixels: smaller pictures are enlarged by a whole factor up to this
 
 
+def check_names(pictures: Sequence[Path]) -> None:
+    """Refuse pictures that would overwrite each other's results.
+
+    Args:
+        pictures: The files that will be given to `infer`, with one folder for all.
+
+    Raises:
+        ValueError: Two have the same name.
+    """
+    first: dict[str, Path] = {}
+    for picture in pictures:
+        other = first.setdefault(picture.stem, picture)
+        if other != picture:
+            raise ValueError(
+                f'{other} and {picture} would both become {picture.stem}.png; give '
+                'them in two commands, each with a folder of its own: --out DIR'
+            )
+
+
 @torch.no_grad()
 def infer(
     runner: Runner, picture: Path, *, transforms: Sequence[Transform], out: Path

@@ -99,11 +99,14 @@ def start(
     Files that hold weights of a frozen part give nothing else, see `gather`.
 
     Raises:
-        CheckpointError: See `Runner.load_weights`.
+        CheckpointError: See `Runner.load_weights`; or they hold a frozen part only in
+            part, and this is no dry run.
     """
     frozen = checkpoints.frozen_parts(trainer.model)
     found = checkpoints.gather(paths, ema=ema, frozen=frozen)
     fitting = trainer.take(found, paths, strict=strict)
+    if not dry_run.enabled():
+        _check_whole(trainer, found, fitting)
     for name in _complete(trainer, fitting):
         files = dict.fromkeys(checkpoints.only(found.origins, [name]).values())
         _note(trainer, name, [checkpoints.WeightFile.of(file) for file in files])
@@ -128,6 +131,29 @@ def check_frozen(trainer: Trainer) -> None:
             )
         _logger.warning('dry run: %s: they are random', problem)
         _note(trainer, name, [])
+
+
+def _check_whole(
+    trainer: Trainer, found: checkpoints.Gathered, fitting: Mapping[str, Tensor]
+) -> None:
+    """Refuse files that were given for a frozen part and do not fit it.
+
+    A resume would else take, without a word, the file that the checkpoint names.
+    """
+    parts = set(checkpoints.frozen_parts(trainer.model))
+    for name in sorted(parts - set(_complete(trainer, fitting))):
+        origins = checkpoints.only(found.origins, [name])
+        if not origins:
+            continue
+        own = {key.removeprefix(f'{name}.'): found.weights[key] for key in origins}
+        files = ', '.join(map(str, dict.fromkeys(origins.values())))
+        try:
+            checkpoints.check_fit(trainer.model.get_submodule(name), own, files)
+        except checkpoints.CheckpointError as error:
+            raise checkpoints.CheckpointError(
+                f'the frozen {name}: {error}; pass --load-model-from with a checkpoint '
+                "of the config's own, or the config that belongs to the file"
+            ) from None
 
 
 def _complete(trainer: Trainer, weights: Mapping[str, Tensor]) -> list[str]:
