@@ -3,12 +3,18 @@
 import functools
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import open_clip
 import pytest
+import timm
 import torch
 from mmengine.config import Config
+from torchvision import models
 
 from tests.conversion.networks import published
+from tests.models.teachers.setups import CLIP, HALF, IMAGENET
+from vq.models.teachers import Teacher
 from vq.pretrained import TABLE
 from vq.registry import MODELS
 
@@ -29,6 +35,15 @@ WIDTHS = dict(
     siglip2=768,
     vit=768,
 )
+# Of their training; LAION's L/14 is not like the larger ones.
+PIXELS = dict.fromkeys(WIDTHS, IMAGENET) | dict(
+    clip=CLIP,
+    evaclip=CLIP,
+    openclip_H_14=CLIP,
+    openclip_L_14=HALF,
+    openclip_bigG_14=CLIP,
+    siglip2=HALF,
+)
 
 
 def fragment(name: str) -> Any:
@@ -37,9 +52,29 @@ def fragment(name: str) -> Any:
 
 @functools.cache
 def build(name: str) -> Any:
-    """Build a full-size teacher that takes no memory."""
-    with torch.device('meta'):
-        return MODELS.build(fragment(name).teacher)
+    """Build a full-size teacher that takes no memory, and note its pixels' scale."""
+    original = Teacher.set_pixels
+    patch = mock.patch.object(Teacher, 'set_pixels', autospec=True)
+    with torch.device('meta'), patch as call:
+        call.side_effect = original
+        teacher = MODELS.build(fragment(name).teacher)
+    teacher.noted = tuple(map(tuple, call.call_args.args[1:]))
+    return teacher
+
+
+def place(teacher: Any) -> str:
+    """Return where the tables of the libraries have the weights of this very model."""
+    if teacher.type == 'TorchvisionTeacher':
+        url: str = models.get_model_weights(teacher.model)['IMAGENET1K_V1'].url
+        return url
+    if teacher.type == 'TimmTeacher':
+        row = timm.get_pretrained_cfg(teacher.model).to_dict()
+        hub = row['hf_hub_id']
+    else:
+        pretraining = teacher.get('pretraining', 'openai')
+        row = open_clip.get_pretrained_cfg(teacher.model, pretraining)
+        hub = row['hf_hub']
+    return row.get('url') or f'https://huggingface.co/{hub.strip("/")}/resolve/main/'
 
 
 def test_all_are_listed() -> None:
@@ -58,6 +93,14 @@ def test_features_fit_the_decoder(name: str) -> None:
         name, 14 if name.endswith('_14') else 16
     )
     assert teacher.weights in TABLE
+
+
+@pytest.mark.parametrize('name', WIDTHS)
+def test_the_file_is_that_of_the_model(name: str) -> None:
+    """A file may fit another network, too, such as one of another activation."""
+    teacher = fragment(name).teacher
+    assert TABLE[teacher.weights].url.startswith(place(teacher))
+    assert build(name).noted == PIXELS[name]
 
 
 @pytest.mark.parametrize(
