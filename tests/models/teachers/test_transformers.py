@@ -75,3 +75,20 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(deeper))
     with pytest.raises(CheckpointError, match='of another model: 18 keys are missing'):
         setup.build()
+
+
+def test_code_of_the_folder_is_not_run_and_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = SETUPS['transformers registers'](tmp_path)
+    expected = setup.build()(picture())
+    folder = Path(setup.config['weights'])
+    (folder / 'own.py').write_text('raise SystemExit')
+    monkeypatch.setattr('builtins.input', lambda _: 'y')
+    config = json.loads((folder / 'config.json').read_text())
+    config['auto_map'] = dict(AutoConfig='own.Config', AutoModel='own.Model')
+    (folder / 'config.json').write_text(json.dumps(config))
+    assert torch.equal(setup.build()(picture()), expected)
+    (folder / 'config.json').write_text(json.dumps(config | dict(model_type='own')))
+    with pytest.raises(ValueError, match='contains custom code'):
+        setup.build()

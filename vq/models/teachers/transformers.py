@@ -73,7 +73,11 @@ class TransformersTeacher(Teacher):
         super().__init__(weights=weights, size=size, grid=grid, precision=precision)
         transformers = library('transformers', teacher=type(self))
         folder = self._path()
-        whole = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        # Not to be trusted, or else transformers asks on the terminal.
+        foreign = dict(trust_remote_code=False)
+        whole = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, **foreign
+        )
         config = getattr(whole, 'vision_config', whole)
         if config.model_type not in KINDS:
             raise ValueError(
@@ -82,7 +86,9 @@ class TransformersTeacher(Teacher):
             )
         self.kind = KINDS[config.model_type]
         # Whatever the folder's type of numbers is, precision is the teacher's matter.
-        self.network = transformers.AutoModel.from_config(config, dtype=torch.float32)
+        self.network = transformers.AutoModel.from_config(
+            config, dtype=torch.float32, **foreign
+        )
         self.out_dim, self.downscale = config.hidden_size, config.patch_size
         self.set_pixels(*self._pixels(folder))
         self.freeze()
