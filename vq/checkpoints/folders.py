@@ -186,7 +186,8 @@ class Checkpoint:
                 + (
                     f'the newest good one is {good}'
                     if good
-                    else 'none beside it is good'
+                    else 'none beside it is good; of weights in another folder, '
+                    'such as an export, name the file'
                 )
             )
 

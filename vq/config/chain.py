@@ -97,7 +97,10 @@ class Chains:
         """Read a file after its bases into `files`."""
         if path in above:
             circle = ' -> '.join(display(file) for file in [*above, path])
-            raise ConfigError(f'config files need each other: {circle}')
+            raise ConfigError(
+                f'config files need each other: {circle}; if an option names one, '
+                'the resolved one that a run leaves in its folder needs no other'
+            )
         if path in files:
             return
         file = read(path, self._options)
