@@ -1,5 +1,6 @@
 """The transformer encoder of BEiT v2's tokenizer (https://arxiv.org/abs/2208.06366)."""
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -10,6 +11,9 @@ from vq.registry import MODELS
 @MODELS.register_module()
 class ViTEncoder(nn.Module):
     """Images to latents, one for each patch; ViT-B by default, 86.4 M parameters.
+
+    Under autocast the task layer computes in its own precision, as in the original:
+    a latent that was rounded to bf16 may have another code.
 
     Args:
         in_dim: Channels of an image.
@@ -56,6 +60,8 @@ class ViTEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map an image (b, in_dim, H, W) to a latent (b, latent_dim, h, w)."""
-        latent: Tensor = self.head(self.trunk(image))
+        features: Tensor = self.trunk(image)
+        with torch.autocast(image.device.type, enabled=False):
+            latent: Tensor = self.head(features.to(self.trunk.positions.dtype))
         # FSDP wants no view of what it has hooks on.
         return rearrange(latent, 'b h w d -> b d h w').contiguous()
