@@ -96,7 +96,7 @@ def summary(seconds: float, sheet: Path) -> str:
     lines += [
         f'  this demo took {seconds:.0f} s',
         f'  {shown} ({size}): above VQ-KD, below Cluster',
-        f'  features, the teacher\'s and those told from tokens: work_dirs/{NAME}/vqkd/',
+        f"  the teacher's features and those told: work_dirs/{NAME}/vqkd/",
     ]
     return '\n'.join(lines)
 
