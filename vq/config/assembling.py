@@ -175,7 +175,8 @@ def _refuse_covered(parts: Node, own: Node, runner: str, files: Sequence[str]) -
                 raise ConfigError(
                     f'{source}: what it says about {dotted(key)[1:]} would be lost, '
                     f'since {own_source} sets {dotted(own_key)[1:]} in '
-                    f'`{runner} = dict(...)`, which is merged last; do the same here'
+                    f'`{runner} = dict(...)`, which is merged last; do the same here, '
+                    'or build on a config that is no resolved one'
                 )
 
 
