@@ -1,16 +1,19 @@
 """The lock on a work dir, and the orderly stop, in processes of their own."""
 
 import contextlib
+import io
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from tests.log import Records
 from vq.runners import guards
 from vq.runners.guards import StopRequest, WorkDirBusyError, locked
 
@@ -106,7 +109,7 @@ def test_an_error_inside_frees_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('number', StopRequest.SIGNALS)
 def test_a_signal_asks_and_its_echo_changes_nothing(
-    number: signal.Signals, log: Records
+    number: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
     previous = signal.getsignal(number)
     with StopRequest() as stop:
@@ -115,8 +118,33 @@ def test_a_signal_asks_and_its_echo_changes_nothing(
         assert (bool(stop), stop.signal) == (True, number)
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.signal == number
+        assert stop.reason == number.name
     assert signal.getsignal(number) is previous
-    assert len(log.warnings) == 1 and log.warnings[0].startswith(number.name)
+    told = capfd.readouterr().err.splitlines()
+    assert len(told) == 1 and told[0].startswith(number.name)
+
+
+def test_a_signal_within_a_write_is_told(tmp_path: Path) -> None:
+    """A buffered stream refuses a write from a handler that interrupts its own."""
+
+    class Interrupted(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, text: Any) -> int:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return len(text)
+
+    told = tmp_path / 'stderr'
+    with told.open('wb') as file, mock.patch.object(guards, 'STDERR', file.fileno()):
+        stream = io.TextIOWrapper(io.BufferedWriter(Interrupted()))
+        handler = logging.StreamHandler(stream)
+        logger = logging.getLogger('vq')
+        logger.addHandler(handler)
+        with StopRequest() as stop:
+            logger.warning('a line')
+        logger.removeHandler(handler)
+    assert stop and told.read_text().startswith('SIGTERM: finishing')
 
 
 def test_a_second_signal_later_ends_the_process(

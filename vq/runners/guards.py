@@ -1,7 +1,6 @@
 """What keeps a run safe: a lock on its folder, and an orderly stop on signals."""
 
 import fcntl
-import logging
 import os
 import signal
 import time
@@ -12,7 +11,8 @@ from types import FrameType
 
 from vq import distributed
 
-_logger = logging.getLogger(__name__)
+STDERR = 2  # a file descriptor
+FINISHING = 'finishing this iteration, then saving; a second signal ends at once'
 ECHO = 1.0  # seconds: the terminal and torchrun each pass one Ctrl-C on
 
 
@@ -80,10 +80,15 @@ class StopRequest:
             return
         self.signal = number
         self._time = time.monotonic()
-        _logger.warning(
-            '%s: finishing this iteration, then saving; a second signal ends at once',
-            signal.Signals(number).name,
-        )
+        # Not by the log: if a signal comes while a line is being written, the handler
+        # is inside that very write, and its own line is lost.
+        name = signal.Signals(number).name
+        os.write(STDERR, f'{name}: {FINISHING}\n'.encode())
 
     def __bool__(self) -> bool:
         return self.signal is not None
+
+    @property
+    def reason(self) -> str:
+        """Who asked: the signal, or else another rank."""
+        return signal.Signals(self.signal).name if self.signal else 'another rank'

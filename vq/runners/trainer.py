@@ -131,8 +131,9 @@ class Trainer(Runner):
             self.call('after_run')
             if stopped:
                 _logger.warning(
-                    'stopped at iteration %d of %d; the same command with '
+                    '%s: stopped at iteration %d of %d; the same command with '
                     '--auto-resume goes on',
+                    stop.reason,
                     self.iteration,
                     self.iters,
                 )

@@ -1,9 +1,9 @@
 """The transformer encoder of BEiT v2's tokenizer (https://arxiv.org/abs/2208.06366)."""
 
-import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from vq.models.layers import full_precision
 from vq.models.vit import VisionTransformer, tanh_head
 from vq.registry import MODELS
 
@@ -61,7 +61,7 @@ class ViTEncoder(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Map an image (b, in_dim, H, W) to a latent (b, latent_dim, h, w)."""
         features: Tensor = self.trunk(image)
-        with torch.autocast(image.device.type, enabled=False):
+        with full_precision(image):
             latent: Tensor = self.head(features.to(self.trunk.positions.dtype))
         # FSDP wants no view of what it has hooks on.
         return rearrange(latent, 'b h w d -> b d h w').contiguous()
