@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from tests.log import Records, recorded
+from tests.log import Records, forget_set_up, recorded
 
 # Tensors are tiny and several processes share the cores: threads would only wait.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -32,6 +32,7 @@ def global_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     grad_enabled = torch.is_grad_enabled()
     torch.manual_seed(0)
     yield
+    forget_set_up()
     torch.set_grad_enabled(grad_enabled)
     torch.set_default_dtype(dtype)
     torch.set_num_threads(threads)

@@ -25,6 +25,16 @@ class Records(logging.Handler):
         return self.texts(logging.WARNING)
 
 
+def forget_set_up() -> None:
+    """Take back what commands that run in this process have set up."""
+    logger = logging.getLogger('vq')
+    for handler in [*logger.handlers]:
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+
+
 @contextmanager
 def recorded() -> Iterator[Records]:
     """Record what `vq` logs, and put its logger back as it was."""
