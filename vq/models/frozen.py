@@ -31,6 +31,9 @@ class FrozenModule(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
+    def load_pretrained(self) -> None:
+        """Load the weights from their file; called once, after building."""
+
     def train(self, mode: bool = True) -> Self:
         """Stay in eval mode whatever `mode` says, and stay frozen."""
         del mode

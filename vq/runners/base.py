@@ -14,6 +14,7 @@ from vq.config import Config
 from vq.datasets.base import ImageDataset, MissingDataError
 from vq.datasets.limited import LimitedDataset
 from vq.datasets.synthetic import SyntheticDataset
+from vq.models.frozen import FrozenModule
 from vq.registry import CALLBACKS, DATASETS, MODELS, STRATEGIES
 from vq.runners.randomness import seed_all
 from vq.runners.strategies import DDPStrategy
@@ -168,10 +169,10 @@ def build_model(cfg: Mapping[str, Any], *, parts: Collection[str] = ()) -> nn.Mo
     """Build a model and load the pretrained networks inside it, or in some parts."""
     model: nn.Module = MODELS.build(cfg)
     for name, module in model.named_modules():
-        load_pretrained = getattr(module, 'load_pretrained', None)
         wanted = not parts or checkpoints.within(f'{name}.', parts)
-        if wanted and load_pretrained is not None:
-            load_pretrained()
+        # Networks of libraries have methods of that name which mean something else.
+        if wanted and isinstance(module, FrozenModule):
+            module.load_pretrained()
     return model
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import timm
@@ -15,7 +15,7 @@ from torch import Tensor
 from vq.checkpoints.files import CheckpointError, sha256
 from vq.models.extractors import TimmExtractor
 from vq.models.extractors.resizing import antialiased
-from vq.registry import MODELS
+from vq.runners.base import build_model
 
 # test_mambaout's head is wider than its maps; test_vit has position embeddings.
 NAMES = ['test_vit', 'test_mambaout', 'test_resnet']
@@ -34,9 +34,7 @@ def save(model: str, folder: Path, **options: Any) -> tuple[torch.nn.Module, Pat
 
 def build(model: str, path: Path, **options: Any) -> TimmExtractor:
     cfg = dict(type='TimmExtractor', model=model, weights=str(path), **options)
-    extractor: TimmExtractor = MODELS.build(cfg)
-    extractor.load_pretrained()
-    return extractor
+    return cast(TimmExtractor, build_model(cfg))  # as runners do
 
 
 def photo(size: int) -> tuple[Tensor, Image.Image]:

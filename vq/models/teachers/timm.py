@@ -90,12 +90,9 @@ class TimmTeacher(Teacher):
 def create(timm: Any, model: str, **options: Any) -> Any:
     """Return a network of timm that takes any size, with random weights."""
     try:
-        network = timm.create_model(model, dynamic_img_size=True, **options)
+        return timm.create_model(model, dynamic_img_size=True, **options)
     except TypeError:  # convolutions have no such option, and need none
-        network = timm.create_model(model, **options)
-    # Runners call this method of every module that has one; timm's is another one.
-    network.load_pretrained = None
-    return network
+        return timm.create_model(model, **options)
 
 
 def last_map(network: Any, pixels: Tensor) -> Tensor:
