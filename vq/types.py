@@ -26,16 +26,19 @@ class Sample:
     """One item of a data set.
 
     Attributes:
-        original_image: The augmented picture, uint8, (3, h, w).
+        original_image: The augmented picture, uint8, (3, h, w); (3, 0, 0) of a data
+            set that holds tokens alone.
         category: Class index; 0 where a data set has no classes.
         id: Name of the image within its data set, such as 'cat/12.png'.
         index: Position in the data set.
+        tokens: Of the picture, int64, (h, w) or (h, w, g), where the data set has them.
     """
 
     original_image: Tensor
     category: int
     id: str
     index: int
+    tokens: Tensor | None = None
 
 
 @dataclass(slots=True)
@@ -43,11 +46,12 @@ class Batch:
     """A batch of images; it holds uint8 so that little is moved to the device.
 
     Attributes:
-        original_image: uint8, (b, 3, h, w).
+        original_image: uint8, (b, 3, h, w); (b, 3, 0, 0) where there are tokens alone.
         category: int64, (b,).
         index: Positions in the data set, int64, (b,).
         ids: b names.
         unreadable: What could not be read and was skipped or replaced, with why.
+        tokens: int64, (b, h, w) or (b, h, w, g), where the data set has them.
     """
 
     original_image: Tensor
@@ -55,6 +59,7 @@ class Batch:
     index: Tensor
     ids: list[str]
     unreadable: list[str] = field(default_factory=list)
+    tokens: Tensor | None = None
 
     @property
     def image(self) -> Tensor:
@@ -147,7 +152,38 @@ class Reconstruction:
     quantized: Quantized
 
 
-Output = Reconstruction | Distillation | Classification  # of a system's `val_step`
+@dataclass(slots=True)
+class Prediction:
+    """What a proposal network returns of the tokens of images.
+
+    Attributes:
+        losses: Of each token given those before, in nats, float32, (b, n).
+        ranks: How many other codes are not less likely than the right one, int64,
+            (b, n, g), g sub-tokens a token.
+        quantized: The tokens that were to be told, and their latent.
+        makers: What makes pictures, by kind; nothing is made before somebody asks.
+    """
+
+    losses: Tensor
+    ranks: Tensor
+    quantized: Quantized
+    makers: dict[str, Callable[[], Reconstruction]]
+    _made: dict[str, Reconstruction] = field(default_factory=dict)
+
+    def part(self, kind: str) -> Reconstruction:
+        """Return pictures of one kind, made at the first call.
+
+        Args:
+            kind: 'reconstruction', of the true tokens; 'completed', whose first half
+                of rows is true; or 'generated', from the category alone.
+        """
+        if kind not in self._made:
+            self._made[kind] = self.makers[kind]()
+        return self._made[kind]
+
+
+# Of a system's `val_step`.
+Output = Reconstruction | Distillation | Classification | Prediction
 
 
 class Update(Protocol):

@@ -25,6 +25,7 @@ from vq.models.losses import (
 )
 from vq.models.passthrough import PassThrough
 from vq.models.probe import LinearProbe
+from vq.models.proposal import ProposalNetwork
 from vq.models.quantizers import (
     BSQuantizer,
     CVQuantizer,
@@ -52,10 +53,12 @@ from vq.models.teachers import (
     TransformersTeacher,
 )
 from vq.models.tokenizer import ImageTokenizer
+from vq.models.transformers import GPT2, Llama
 from vq.models.vqgan import VQGAN
 from vq.models.vqkd import VQKD
 
 __all__ = [
+    'GPT2',
     'VQGAN',
     'VQKD',
     'AdaptiveWeight',
@@ -81,6 +84,7 @@ __all__ = [
     'LPIPSLoss',
     'LeCAM',
     'LinearProbe',
+    'Llama',
     'MSELoss',
     'NonSaturatingLoss',
     'NormEMAQuantizer',
@@ -89,6 +93,7 @@ __all__ = [
     'PassThrough',
     'PatchDiscriminator',
     'ProductQuantizer',
+    'ProposalNetwork',
     'Quantizer',
     'R1Penalty',
     'Reconstructor',

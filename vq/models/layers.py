@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from einops import rearrange
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+T = TypeVar('T')
 NORM_GROUPS = 32
 NORM_EPS = 1e-6
 SCALE = 2.0**12  # a power of two: it changes no digit, but keeps fp16 from underflow
@@ -33,6 +34,23 @@ def full_precision(tensor: Tensor) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(precision)
+
+
+def same_precision(
+    device: torch.device,
+) -> Callable[[Callable[[], T]], Callable[[], T]]:
+    """Return what lets a function run, later, under the autocast of now."""
+    enabled = torch.is_autocast_enabled(device.type)
+    dtype = torch.get_autocast_dtype(device.type)
+
+    def within(function: Callable[[], T]) -> Callable[[], T]:
+        def run() -> T:
+            with torch.autocast(device.type, dtype=dtype, enabled=enabled):
+                return function()
+
+        return run
+
+    return within
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:

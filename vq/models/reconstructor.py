@@ -9,7 +9,7 @@ from vq.models.connectors import check_channels, fit_in_dim
 from vq.models.frozen import PartlyFrozen
 from vq.models.tokenizer import ImageTokenizer
 from vq.registry import MODELS
-from vq.types import Batch, Reconstruction
+from vq.types import Batch, Output, Reconstruction
 
 
 @MODELS.register_module()
@@ -75,7 +75,7 @@ class Reconstructor(PartlyFrozen):
         """Map tokens (b, h, w, ...) to an image (b, 3, H, W)."""
         return self.decode(self.tokenizer.tokens_to_latent(tokens))
 
-    def val_step(self, batch: Batch) -> Reconstruction:
+    def val_step(self, batch: Batch) -> Output:
         """Reconstruct a batch."""
         reconstruction: Reconstruction = self(batch.image)
         return reconstruction

@@ -1,0 +1,232 @@
+"""The proposal network: from classes to tokens, and by a frozen decoder to images."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vq.models.layers import same_precision
+from vq.models.reconstructor import Reconstructor
+from vq.models.transformers import (
+    UNKNOWN,
+    Sampling,
+    TokenHead,
+    TokenTransformer,
+    drop,
+    sample,
+    unconditional,
+    uniforms,
+)
+from vq.registry import MODELS
+from vq.types import Batch, Loss, Optimizers, Prediction, Quantized, Reconstruction
+
+SEED = 0  # of what validation samples
+
+
+@MODELS.register_module()
+class ProposalNetwork(Reconstructor):
+    """An autoregressive transformer over the tokens of a frozen tokenizer.
+
+    It learns to tell each token of an image from its class and the tokens before, in
+    raster order; what it samples, the frozen decoder makes pictures of. Where a batch
+    brings tokens (a token store) no encoder runs.
+
+    Args:
+        tokenizer: Images to quantized latents; frozen.
+        pre_decode: See `Reconstructor`; frozen.
+        decoder: Latents to images; frozen.
+        transformer: Config of a `CausalTransformer`; its `grid` is that of the tokens.
+        classes: Number of classes; pictures' categories lie below it. 0 makes the
+            network unconditional.
+        class_dropout: Probability with which training hides an image's class, so that
+            samples can be guided.
+        dropout: Of embedded tokens, in training.
+        sampling: Arguments of `Sampling`, for validation; `vq.generate` begins with
+            them.
+
+    Raises:
+        ValueError: `classes` or `class_dropout` is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        tokenizer: Mapping[str, Any],
+        pre_decode: Mapping[str, Any],
+        decoder: Mapping[str, Any],
+        transformer: Mapping[str, Any],
+        classes: int,
+        class_dropout: float = 0.0,
+        dropout: float = 0.0,
+        sampling: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(tokenizer=tokenizer, pre_decode=pre_decode, decoder=decoder)
+        if not isinstance(classes, int) or classes < 0:
+            raise ValueError(f'classes must be a number from 0 on, got {classes!r}')
+        if not 0 <= class_dropout < 1:
+            raise ValueError(f'class_dropout must be in [0, 1), got {class_dropout!r}')
+        self.class_dropout = class_dropout
+        self.sampling = Sampling(**(sampling or {}))
+        body = MODELS.build(transformer)
+        sizes = self.tokenizer.quantizer.token_sizes
+        self.transformer = TokenTransformer(
+            body=body,
+            head=TokenHead(dim=body.dim, token_sizes=sizes),
+            token_sizes=sizes,
+            classes=classes,
+            dropout=dropout,
+        )
+        self.freeze(['tokenizer', 'pre_decode', 'decoder'])
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 of an unconditional network."""
+        return self.transformer.classes
+
+    @torch.no_grad()
+    def tokens(self, batch: Batch) -> Tensor:
+        """Return the tokens of a batch, (b, h, w) or (b, h, w, g).
+
+        Raises:
+            ValueError: They are not of the transformer's grid.
+        """
+        given = batch.tokens
+        tokens = self.tokenizer.tokenize(batch.image) if given is None else given
+        grid = self.transformer.body.grid
+        if tuple(tokens.shape[1:3]) != grid:
+            raise ValueError(
+                f'tokens lie in {tokens.shape[1]} x {tokens.shape[2]} places, the '
+                f'transformer is for grid={grid}: set model.transformer.grid, or '
+                'images of another size'
+            )
+        return tokens
+
+    def condition(self, category: Tensor) -> Tensor:
+        """Embed categories (b,): (b, dim); an unconditional network looks at none."""
+        if not self.classes:
+            return unconditional(self.transformer, len(category))
+        return self.transformer.condition(category)
+
+    def train_step(self, batch: Batch, optimizers: Optimizers) -> dict[str, Tensor]:
+        """Train the transformer on a batch.
+
+        Returns:
+            Detached scalars to log.
+        """
+        return optimizers['transformer'](self.loss, batch).logs
+
+    def loss(self, batch: Batch) -> Loss:
+        """Compute the mean cross-entropy of a token, in nats, and its accuracy."""
+        self._check(batch)
+        rows = self.transformer.rows(self.tokens(batch))
+        category = batch.category
+        if self.classes:
+            null = self.transformer.null
+            category = drop(category, share=self.class_dropout, null=null)
+        logits = self.transformer(rows, self.condition(category))
+        loss = cross_entropy(logits, rows).mean()
+        right = [(k.argmax(-1) == rows[..., j]) for j, k in enumerate(logits)]
+        accuracy = torch.stack(right).float().mean()
+        return Loss(total=loss, logs=dict(total=loss.detach(), accuracy=accuracy))
+
+    def val_step(self, batch: Batch) -> Prediction:
+        """Tell the tokens of a batch, and prepare to draw pictures.
+
+        Raises:
+            ValueError: A category is none of the classes, or the grid is another.
+        """
+        self._check(batch)
+        tokens = self.tokens(batch)
+        rows = self.transformer.rows(tokens)
+        condition = self.condition(batch.category)
+        logits = self.transformer(rows, condition)
+        ranks = [_rank(k, rows[..., j]) for j, k in enumerate(logits)]
+        half = rows.clone()
+        half[:, rows.shape[1] // 2 :] = UNKNOWN
+        uniform = uniforms(SEED, batch.index, rows[0].numel()).to(rows.device)
+        drawn = partial(self.generate, condition, uniform=uniform.view(rows.shape))
+        makers: dict[str, Callable[[], Reconstruction]] = dict(
+            reconstruction=partial(self.render, tokens),
+            completed=partial(drawn, known=self.transformer.grid(half)),
+            generated=drawn,
+        )
+        within = same_precision(tokens.device)
+        return Prediction(
+            losses=cross_entropy(logits, rows),
+            ranks=torch.stack(ranks, dim=-1),
+            quantized=self.quantized(tokens),
+            makers={kind: within(make) for kind, make in makers.items()},
+        )
+
+    def quantized(self, tokens: Tensor) -> Quantized:
+        """Return tokens with their latent."""
+        return Quantized(latent=self.tokenizer.tokens_to_latent(tokens), tokens=tokens)
+
+    def render(self, tokens: Tensor) -> Reconstruction:
+        """Make pictures of tokens (b, h, w, ...)."""
+        quantized = self.quantized(tokens)
+        return Reconstruction(image=self.decode(quantized.latent), quantized=quantized)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        condition: Tensor,
+        *,
+        uniform: Tensor,
+        sampling: Sampling | None = None,
+        known: Tensor | None = None,
+    ) -> Reconstruction:
+        """Sample images.
+
+        Args:
+            condition: Embedded categories, (b, dim), see `condition`.
+            uniform: Random numbers, one a sub-token, float64, (b, n, g), see
+                `uniforms`.
+            sampling: Settings; the config's own if None.
+            known: Tokens that are kept, -1 where one is drawn, (b, h, w, ...).
+        """
+        rows = sample(
+            self.transformer,
+            condition,
+            uniform=uniform,
+            sampling=sampling or self.sampling,
+            known=None if known is None else self.transformer.rows(known),
+        )
+        return self.render(self.transformer.grid(rows))
+
+    def _check(self, batch: Batch) -> None:
+        # On a GPU a wrong category would end the process without saying which.
+        if not self.classes:
+            return
+        unknown = (batch.category < 0) | (batch.category >= self.classes)
+        if unknown.any():
+            place = int(unknown.nonzero()[0])
+            raise ValueError(
+                f'{batch.ids[place]} is of category {int(batch.category[place])}, but '
+                f'the network has classes={self.classes}, categories 0 to '
+                f'{self.classes - 1}: set `classes` to the number of classes that the '
+                'data set has'
+            )
+
+
+def cross_entropy(logits: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """Return the loss of each token, in nats, the sum of its sub-tokens', (b, n).
+
+    Args:
+        logits: Of each sub-token, (b, n, size).
+        rows: The right ones, (b, n, g).
+    """
+    losses = [
+        functional.cross_entropy(k.flatten(0, 1), row.flatten(), reduction='none')
+        for k, row in zip(logits, rows.unbind(-1), strict=True)
+    ]
+    return torch.stack(losses).sum(0).view(rows.shape[:2])
+
+
+def _rank(logits: Tensor, rows: Tensor) -> Tensor:
+    """Return how many other codes are not below the right one, (b, n)."""
+    own = logits.gather(-1, rows[..., None])
+    return (~(logits < own)).sum(-1) - 1
