@@ -1,0 +1,22 @@
+"""The command lines: one parser a command, imported without torch or mmengine."""
+
+from vq.cli.data import fid_parser, tokenize_parser
+from vq.cli.flags import SEED, add_comparison, add_config
+from vq.cli.models import export_parser, inference_parser
+from vq.cli.reading import compare_parser, config_parser
+from vq.cli.runs import test_parser, train_parser, val_parser
+
+__all__ = [
+    'SEED',
+    'add_comparison',
+    'add_config',
+    'compare_parser',
+    'config_parser',
+    'export_parser',
+    'fid_parser',
+    'inference_parser',
+    'test_parser',
+    'tokenize_parser',
+    'train_parser',
+    'val_parser',
+]
