@@ -44,7 +44,7 @@ class Trainer(Runner):
         callbacks: Configs of the callbacks, the checkpoint's last.
         accumulate: Micro-batches an iteration; they share the batch.
         weights: One or several files or checkpoint folders that `vq.train` loads at the
-            start, before those of --load-model-from.
+            start, before those of --load-model-from; None stands for no file.
         max_skipped: Stop when this many updates in a row were not finite.
         check_interval: Iterations between looks at the device for that.
     """
@@ -64,7 +64,7 @@ class Trainer(Runner):
         schedulers: Mapping[str, Mapping[str, Any]] | None = None,
         callbacks: Sequence[Mapping[str, Any]] = (),
         accumulate: int = 1,
-        weights: str | Sequence[str] = (),
+        weights: str | Sequence[str | None] = (),
         max_skipped: int = 50,
         check_interval: int = 50,
     ) -> None:
@@ -78,7 +78,8 @@ class Trainer(Runner):
         )
         self.iters = int(iters)
         self.accumulate = accumulate
-        self.weights = [weights] if isinstance(weights, str) else list(weights)
+        chosen = [weights] if isinstance(weights, str) else weights
+        self.weights = [path for path in chosen if path]
         self.max_skipped = max_skipped
         self.check_interval = check_interval
         self._check_batch_size()
