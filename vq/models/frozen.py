@@ -1,8 +1,8 @@
-"""What is used and never trained: frozen modules, parts, and networks of one file."""
+"""What is used and never trained, and what takes its weights from files."""
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +18,18 @@ LISTED_DEPTH = 2  # of the parts that an error lists: 'tokenizer.encoder'
 CONTAINERS = ('state_dict', 'model')  # where training programs keep them in a file
 
 
-class FrozenModule(nn.Module):
+class Pretrained(nn.Module):
+    """A network that takes weights from a file of its own.
+
+    One that is trained needs the file only where training begins: afterwards its
+    weights are in checkpoints.
+    """
+
+    def load_pretrained(self) -> None:
+        """Load the weights from their file; called once, after building."""
+
+
+class FrozenModule(Pretrained):
     """A network that is used and never trained: a teacher, a perceptual loss.
 
     It stays in eval mode, it contributes nothing to state dicts, and a strict load
@@ -30,9 +41,6 @@ class FrozenModule(nn.Module):
         """Let no parameter require a gradient, and enter eval mode."""
         self.requires_grad_(False)
         self.eval()
-
-    def load_pretrained(self) -> None:
-        """Load the weights from their file; called once, after building."""
 
     def train(self, mode: bool = True) -> Self:
         """Stay in eval mode whatever `mode` says, and stay frozen."""
@@ -133,20 +141,13 @@ class FrozenNetwork(FrozenModule):
             FileNotFoundError: It is missing; in a dry run that is only a warning.
             CheckpointError: It is damaged, or holds another network.
         """
-        try:
-            path = self._path()
-        except FileNotFoundError as error:
-            if not dry_run.enabled():
-                raise
-            _logger.warning('dry run: %s is random: %s', type(self).__name__, error)
-            return
-        self._load(self._read(path), path)
-        self.sha256 = sha256(path)
+        path = unless_dry(self._path, self)
+        if path is not None:
+            self._load(self._read(path), path)
+            self.sha256 = sha256(path)
 
     def _path(self) -> Path:
-        if pretrained.is_entry(self.weights):
-            return pretrained.find(self.weights)
-        return paths.resolve_input(self.weights)
+        return find_weights(self.weights)
 
     def _read(self, path: Path) -> dict[str, Tensor]:
         """Return the weights in a file."""
@@ -160,6 +161,33 @@ class FrozenNetwork(FrozenModule):
         complete = counts | dict(weights)
         check_fit(self.network, complete, source)
         self.network.load_state_dict(complete)
+
+
+def find_weights(name: str) -> Path:
+    """Return the file, or folder, of an entry of `vq.pretrained` or of a path.
+
+    Raises:
+        FileNotFoundError: It is missing.
+    """
+    if pretrained.is_entry(name):
+        return pretrained.find(name)
+    return paths.resolve_input(name)
+
+
+def unless_dry(find: Callable[[], Path], network: nn.Module) -> Path | None:
+    """Return what `find` does; where it is missing, a dry run goes on without.
+
+    Raises:
+        FileNotFoundError: It is missing, and this is no dry run.
+    """
+    try:
+        return find()
+    except FileNotFoundError as error:
+        if not dry_run.enabled():
+            raise
+        name = type(network).__name__
+        _logger.warning('dry run: %s is random: %s', name, error)
+        return None
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from vq.config import Config
 from vq.datasets.base import ImageDataset, MissingDataError
 from vq.datasets.limited import LimitedDataset
 from vq.datasets.synthetic import SyntheticDataset
-from vq.models.frozen import FrozenModule
+from vq.models.frozen import FrozenModule, Pretrained
 from vq.registry import CALLBACKS, DATASETS, MODELS, STRATEGIES
 from vq.runners.randomness import seed_all
 from vq.runners.strategies import DDPStrategy
@@ -78,7 +78,9 @@ class Runner:
         self.strategy: DDPStrategy = STRATEGIES.build(strategy)
         # One seed for the weights, so that they do not depend on the number of ranks.
         seed_all(job.seed)
-        self.model: nn.Module = build_model(model, parts=self.parts)
+        self.model: nn.Module = build_model(
+            model, parts=self.parts, training=self.training
+        )
         self.frozen: dict[str, checkpoints.FrozenPart] = {}
         self.model.train(self.training)
         self.strategy.place(self.model, training=self.training)
@@ -165,13 +167,19 @@ class Runner:
         return [name for name, part in self.frozen.items() if part.files]
 
 
-def build_model(cfg: Mapping[str, Any], *, parts: Collection[str] = ()) -> nn.Module:
-    """Build a model and load the pretrained networks inside it, or in some parts."""
+def build_model(
+    cfg: Mapping[str, Any], *, parts: Collection[str] = (), training: bool = False
+) -> nn.Module:
+    """Build a model and load the pretrained networks inside it, or in some parts.
+
+    Those that are not frozen begin with their files in `training` alone.
+    """
     model: nn.Module = MODELS.build(cfg)
+    kind = Pretrained if training else FrozenModule
     for name, module in model.named_modules():
         wanted = not parts or checkpoints.within(f'{name}.', parts)
         # Networks of libraries have methods of that name which mean something else.
-        if wanted and isinstance(module, FrozenModule):
+        if wanted and isinstance(module, kind):
             module.load_pretrained()
     return model
 

@@ -1,11 +1,15 @@
 """GPT-2 (https://openai.com/research/better-language-models): learnt positions."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vq.checkpoints.files import CheckpointError
+from vq.checkpoints.weights import check_fit
+from vq.models.frozen import Pretrained, find_weights, read_weights, unless_dry
 from vq.models.transformers.blocks import (
     DEVIATION,
     CausalAttention,
@@ -15,6 +19,16 @@ from vq.models.transformers.blocks import (
 from vq.registry import MODELS
 
 NORM_EPS = 1e-5
+FILE = 'model.safetensors'  # of a folder of transformers
+# Our names of a block's modules by those of published files.
+NAMES = {
+    'ln_1': 'norm1',
+    'attn.c_attn': 'attention.qkv',
+    'attn.c_proj': 'attention.out',
+    'ln_2': 'norm2',
+    'mlp.c_fc': 'mlp.up',
+    'mlp.c_proj': 'mlp.down',
+}
 
 
 class GELUMLP(nn.Module):
@@ -37,7 +51,7 @@ class GELUMLP(nn.Module):
 
 
 @MODELS.register_module()
-class GPT2(CausalTransformer):
+class GPT2(CausalTransformer, Pretrained):
     """GPT-2's blocks.
 
     Args:
@@ -50,6 +64,9 @@ class GPT2(CausalTransformer):
         dropout: Of the input and of what attention and MLP add, in training.
         attention_dropout: Of the attention's weights, in training.
         checkpointing: See `CausalTransformer`.
+        weights: Text weights that training begins with, an entry of `vq.pretrained`
+            such as 'huggingface/gpt2-medium', or a path: blocks, last norm and the
+            first positions. Tokens have embeddings of their own. None for random ones.
     """
 
     def __init__(
@@ -64,6 +81,7 @@ class GPT2(CausalTransformer):
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
         checkpointing: bool = False,
+        weights: str | None = None,
     ) -> None:
         norm = partial(nn.LayerNorm, dim, eps=NORM_EPS)
         super().__init__(
@@ -88,6 +106,7 @@ class GPT2(CausalTransformer):
                 for _ in range(depth)
             ],
         )
+        self.weights = weights
         self.positions = nn.Embedding(self.length, dim)
         self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.positions.weight, std=DEVIATION)
@@ -101,3 +120,49 @@ class GPT2(CausalTransformer):
         table = self.positions.weight
         own = table[: hidden.shape[1]] if positions is None else table[positions]
         return self.dropout(hidden + own), None
+
+    def load_pretrained(self) -> None:
+        """Begin with the text weights.
+
+        Raises:
+            FileNotFoundError: They are missing; in a dry run that is only a warning.
+            CheckpointError: They are of another size, or of fewer positions.
+        """
+        if self.weights is None:
+            return
+        path = unless_dry(partial(find_weights, self.weights), self)
+        if path is None:
+            return
+        file = path / FILE if path.is_dir() else path
+        weights = body_weights(read_weights(file))
+        positions = weights.get('positions.weight')
+        if positions is not None:
+            if len(positions) < self.length:
+                raise CheckpointError(
+                    f'{file} has {len(positions)} positions, grid={self.grid} needs '
+                    f'{self.length}: take a smaller grid, or weights=None'
+                )
+            weights['positions.weight'] = positions[: self.length]
+        check_fit(self, weights, file)
+        self.load_state_dict(weights)
+
+
+def body_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return those of a published GPT-2 that are not about its vocabulary, as ours.
+
+    Their linear maps are transposed. Masks, which old files have too, are left out.
+    """
+    ours = {'wpe.weight': 'positions.weight'}
+    ours |= {f'ln_f.{leaf}': f'norm.{leaf}' for leaf in ('weight', 'bias')}
+    found = {}
+    for key, value in weights.items():
+        name = key.removeprefix('transformer.')
+        if name in ours:
+            found[ours[name]] = value
+            continue
+        module, _, leaf = name.rpartition('.')
+        layer, _, module = module.removeprefix('h.').partition('.')
+        if name.startswith('h.') and module in NAMES:
+            linear = value.T if value.ndim > 1 else value
+            found[f'blocks.{layer}.{NAMES[module]}.{leaf}'] = linear
+    return found
