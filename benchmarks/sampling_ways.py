@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vq.models.transformers import (
+    CompiledSteps,
     Llama,
     Sampling,
     TokenHead,
@@ -53,8 +54,7 @@ def ours(flags: argparse.Namespace) -> Run:
     sampling = Sampling(cfg=flags.cfg)
     options: dict[str, Any] = {}
     if flags.compile:
-        body = torch.compile(built.body, mode='reduce-overhead', dynamic=False)
-        options = dict(step=lambda x, cache: body(x, cache)[:, -1], static=True)
+        options = dict(steps=CompiledSteps(built))
 
     def run() -> Tensor:
         return sample(

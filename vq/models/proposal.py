@@ -1,23 +1,26 @@
 """The proposal network: from classes to tokens, and by a frozen decoder to images."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from vq.models.layers import same_precision
 from vq.models.reconstructor import Reconstructor
 from vq.models.transformers import (
     UNKNOWN,
+    CompiledSteps,
+    FactorisedHead,
     Sampling,
+    Steps,
     TokenHead,
     TokenTransformer,
     drop,
     sample,
-    unconditional,
     uniforms,
 )
 from vq.registry import MODELS
@@ -44,11 +47,16 @@ class ProposalNetwork(Reconstructor):
         class_dropout: Probability with which training hides an image's class, so that
             samples can be guided.
         dropout: Of embedded tokens, in training.
+        tied_head: Whether a code's logit is the product with its embedding.
+        head_depth: Blocks of the head where a token has several sub-tokens.
+        factors: Tells the index of one large codebook in several sub-tokens, the digits
+            of this mixed radix: (512, 512) for 262,144 codes. None tells it at once.
         sampling: Arguments of `Sampling`, for validation; `vq.generate` begins with
             them.
 
     Raises:
-        ValueError: `classes` or `class_dropout` is out of its range.
+        ValueError: `classes` or `class_dropout` is out of its range; the product of
+            `factors` is not the size of the codebook, or there are several.
     """
 
     def __init__(
@@ -61,6 +69,9 @@ class ProposalNetwork(Reconstructor):
         classes: int,
         class_dropout: float = 0.0,
         dropout: float = 0.0,
+        tied_head: bool = False,
+        head_depth: int = 3,
+        factors: Sequence[int] | None = None,
         sampling: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(tokenizer=tokenizer, pre_decode=pre_decode, decoder=decoder)
@@ -71,20 +82,47 @@ class ProposalNetwork(Reconstructor):
         self.class_dropout = class_dropout
         self.sampling = Sampling(**(sampling or {}))
         body = MODELS.build(transformer)
-        sizes = self.tokenizer.quantizer.token_sizes
+        sizes = self._sizes(factors)
+        head: nn.Module | None = None
+        if not tied_head and len(sizes) == 1:
+            head = TokenHead(dim=body.dim, token_sizes=sizes)
+        elif not tied_head:
+            head = FactorisedHead(
+                dim=body.dim, token_sizes=sizes, depth=head_depth, heads=body.heads
+            )
         self.transformer = TokenTransformer(
             body=body,
-            head=TokenHead(dim=body.dim, token_sizes=sizes),
+            head=head,
             token_sizes=sizes,
             classes=classes,
             dropout=dropout,
+            factored=factors is not None,
         )
+        self.steps: Steps | None = None
         self.freeze(['tokenizer', 'pre_decode', 'decoder'])
+
+    def _sizes(self, factors: Sequence[int] | None) -> tuple[int, ...]:
+        """Return the vocabulary of each sub-token that the network tells."""
+        sizes: tuple[int, ...] = tuple(self.tokenizer.quantizer.token_sizes)
+        if factors is None:
+            return sizes
+        if (math.prod(factors),) != sizes:
+            raise ValueError(
+                f'factors={tuple(factors)} make {math.prod(factors)} codes, but the '
+                f'quantizer has {sizes}: set `factors` to numbers whose product is the '
+                'size of its one codebook'
+            )
+        return tuple(factors)
 
     @property
     def classes(self) -> int:
         """Number of classes; 0 of an unconditional network."""
         return self.transformer.classes
+
+    @property
+    def token_grid(self) -> tuple[int, int]:
+        """Rows and columns of the tokens that the transformer is for."""
+        return self.transformer.body.grid
 
     @torch.no_grad()
     def tokens(self, batch: Batch) -> Tensor:
@@ -95,7 +133,7 @@ class ProposalNetwork(Reconstructor):
         """
         given = batch.tokens
         tokens = self.tokenizer.tokenize(batch.image) if given is None else given
-        grid = self.transformer.body.grid
+        grid = self.token_grid
         if tuple(tokens.shape[1:3]) != grid:
             raise ValueError(
                 f'tokens lie in {tokens.shape[1]} x {tokens.shape[2]} places, the '
@@ -106,9 +144,17 @@ class ProposalNetwork(Reconstructor):
 
     def condition(self, category: Tensor) -> Tensor:
         """Embed categories (b,): (b, dim); an unconditional network looks at none."""
-        if not self.classes:
-            return unconditional(self.transformer, len(category))
-        return self.transformer.condition(category)
+        return self.transformer.condition(self._seen(category))
+
+    def _seen(self, category: Tensor) -> Tensor:
+        """Return the categories (b,) that the network looks at."""
+        if self.classes:
+            return category
+        return torch.full_like(category, self.transformer.null)
+
+    def compile_sampler(self) -> None:
+        """Let samples be drawn by compiled steps, on a GPU with recorded graphs."""
+        self.steps = CompiledSteps(self.transformer)
 
     def train_step(self, batch: Batch, optimizers: Optimizers) -> dict[str, Tensor]:
         """Train the transformer on a batch.
@@ -122,11 +168,13 @@ class ProposalNetwork(Reconstructor):
         """Compute the mean cross-entropy of a token, in nats, and its accuracy."""
         self._check(batch)
         rows = self.transformer.rows(self.tokens(batch))
-        category = batch.category
-        if self.classes:
-            null = self.transformer.null
-            category = drop(category, share=self.class_dropout, null=null)
-        logits = self.transformer(rows, self.condition(category))
+        category = drop(
+            self._seen(batch.category),
+            share=self.class_dropout,
+            null=self.transformer.null,
+        )
+        # Embedded within: a sharded network has its embedding only there.
+        logits = self.transformer(rows, category)
         loss = cross_entropy(logits, rows).mean()
         right = [(k.argmax(-1) == rows[..., j]) for j, k in enumerate(logits)]
         accuracy = torch.stack(right).float().mean()
@@ -194,6 +242,7 @@ class ProposalNetwork(Reconstructor):
             uniform=uniform,
             sampling=sampling or self.sampling,
             known=None if known is None else self.transformer.rows(known),
+            steps=self.steps,
         )
         return self.render(self.transformer.grid(rows))
 

@@ -10,10 +10,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from vq.models.transformers.cache import Cache
+from vq.models.transformers.rope import rotate
 
 DEVIATION = 0.02  # of the numbers that weights begin with
-
-Rotation = Callable[[Tensor], Tensor]  # of queries or keys (b, m, n, d)
 
 
 class CausalAttention(nn.Module):
@@ -50,7 +49,7 @@ class CausalAttention(nn.Module):
     def forward(
         self,
         hidden: Tensor,
-        rotate: Rotation | None = None,
+        turns: Tensor | None = None,
         cache: Cache | None = None,
         layer: int = 0,
     ) -> Tensor:
@@ -58,7 +57,8 @@ class CausalAttention(nn.Module):
 
         Args:
             hidden: (b, n, dim).
-            rotate: What positions do to queries and keys.
+            turns: Cosines and sines of the positions, (2, n, d / 2), by which queries
+                and keys are turned; None turns nothing.
             cache: Holds the positions before; none before if None.
             layer: Which block of the cache this is.
         """
@@ -66,8 +66,8 @@ class CausalAttention(nn.Module):
             self.qkv(hidden), 'b n (qkv m d) -> qkv b m n d', qkv=3, m=self.heads
         )
         query, key = self.query_norm(query), self.key_norm(key)
-        if rotate is not None:
-            query, key = rotate(query), rotate(key)
+        if turns is not None:
+            query, key = rotate(query, turns), rotate(key, turns)
         mask, causal = None, True
         if cache is not None:
             key, value, mask, causal = cache.see(layer, key, value)
@@ -111,12 +111,12 @@ class CausalBlock(nn.Module):
     def forward(
         self,
         hidden: Tensor,
-        rotate: Rotation | None = None,
+        turns: Tensor | None = None,
         cache: Cache | None = None,
         layer: int = 0,
     ) -> Tensor:
         """Map (b, n, dim) to the same shape."""
-        attended = self.attention(self.norm1(hidden), rotate, cache, layer)
+        attended = self.attention(self.norm1(hidden), turns, cache, layer)
         hidden = hidden + self.dropout(attended)
         out: Tensor = hidden + self.dropout(self.mlp(self.norm2(hidden)))
         return out
@@ -182,12 +182,15 @@ class CausalTransformer(nn.Module, ABC):
     @abstractmethod
     def placed(
         self, hidden: Tensor, positions: Tensor | None
-    ) -> tuple[Tensor, Rotation | None]:
-        """Say where everything is: return the blocks' input and their rotation.
+    ) -> tuple[Tensor, Tensor | None]:
+        """Say where everything is: return the blocks' input and what turns their heads.
 
         Args:
             hidden: (b, n, dim).
             positions: Of the n; None means 0 to n - 1.
+
+        Returns:
+            (b, n, dim), and (2, n, d / 2) or None, see `CausalAttention`.
         """
 
     def forward(self, hidden: Tensor, cache: Cache | None = None) -> Tensor:
@@ -209,11 +212,11 @@ class CausalTransformer(nn.Module, ABC):
                 "the transformer's `grid` to the rows and columns of tokens"
             )
         positions = None if cache is None else cache.positions
-        hidden, rotate = self.placed(hidden, positions)
+        hidden, turns = self.placed(hidden, positions)
         for layer, block in enumerate(self.blocks):
             if self.checkpointing and self.training and torch.is_grad_enabled():
-                hidden = checkpoint(block, hidden, rotate, use_reentrant=False)
+                hidden = checkpoint(block, hidden, turns, use_reentrant=False)
             else:
-                hidden = block(hidden, rotate, cache, layer)
+                hidden = block(hidden, turns, cache, layer)
         features: Tensor = self.norm(hidden)
         return features

@@ -1,5 +1,6 @@
 """What a causal transformer remembers of the positions before, allocated once."""
 
+import copy
 from typing import NamedTuple, Self
 
 import torch
@@ -57,13 +58,22 @@ class Cache:
         self.values = torch.zeros(shape, device=device, dtype=dtype)
         self.static = static
         self.start = 0
-        self.positions = torch.zeros(1, dtype=torch.long, device=device)
         self._all = torch.arange(length, device=device)
+        self._one = torch.zeros(1, dtype=torch.long, device=device)
+        self.positions = self._one
+
+    @property
+    def batch(self) -> int:
+        """Number of sequences."""
+        return self.keys.shape[1]
 
     def advance(self, start: int, number: int) -> None:
         """Say that the next call holds `number` positions from `start` on."""
         self.start = start
-        self.positions = self._all[start : start + number]
+        if number == 1:  # always the same tensor, as recorded graphs need it
+            self.positions = self._one.fill_(start)
+        else:
+            self.positions = self._all[start : start + number]
 
     def see(self, layer: int, keys: Tensor, values: Tensor) -> Seen:
         """Take a block's new keys and values, (b, m, n, d), and return all."""
@@ -85,7 +95,7 @@ class Cache:
         return Seen(own_keys[:, :, :stop], own_values[:, :, :stop], None, False)
 
     def first(self, batch: int) -> Self:
-        """Forget all but the first `batch` sequences; in place, without a copy."""
-        self.keys = self.keys[:, :batch]
-        self.values = self.values[:, :batch]
-        return self
+        """Return a view of the first `batch` sequences, without a copy."""
+        view = copy.copy(self)
+        view.keys, view.values = self.keys[:, :batch], self.values[:, :batch]
+        return view

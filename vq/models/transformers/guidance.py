@@ -69,7 +69,7 @@ class Sampling:
         return 1.0
 
 
-def guided(logits: Tensor, scale: float) -> Tensor:
+def guided(logits: Tensor, scale: Tensor | float) -> Tensor:
     """Mix logits (2 b, k), conditional ones first, to (b, k)."""
     conditional, null = logits.chunk(2)
     return null + (conditional - null) * scale

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vq.models.layers import at_least_float32
+from vq.models.transformers.llama import Llama
 
 
 class TokenHead(nn.Module):
@@ -35,6 +36,40 @@ class TokenHead(nn.Module):
         """
         del embedded
         return [at_least_float32(self.linear(features))]
+
+
+class FactorisedHead(nn.Module):
+    """A small causal transformer along a token's sub-tokens, as in RQ-Transformer.
+
+    It tells each sub-token from the features and the sub-tokens before
+    (https://arxiv.org/abs/2203.01941). The linear maps begin with zeros.
+
+    Args:
+        dim: Channels of the features.
+        token_sizes: Vocabulary of each sub-token.
+        depth: Number of blocks.
+        heads: Of their attention; divides `dim`.
+    """
+
+    def __init__(
+        self, *, dim: int, token_sizes: Sequence[int], depth: int, heads: int
+    ) -> None:
+        super().__init__()
+        self.body = Llama(dim=dim, depth=depth, heads=heads, grid=(1, len(token_sizes)))
+        self.linears = nn.ModuleList(
+            nn.Linear(dim, size, bias=False) for size in token_sizes
+        )
+        for weight in self.linears.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, features: Tensor, embedded: Tensor) -> list[Tensor]:
+        """Return the logits of the sub-tokens so far and of the next; see TokenHead."""
+        places = torch.cat([features[..., None, :], embedded], dim=-2)
+        told = self.body(places.flatten(0, -3)).view_as(places).unbind(-2)
+        return [
+            at_least_float32(linear(one))
+            for linear, one in zip(self.linears, told, strict=False)
+        ]
 
 
 def none_before(features: Tensor) -> Tensor:

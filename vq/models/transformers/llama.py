@@ -10,9 +10,8 @@ from vq.models.transformers.blocks import (
     CausalAttention,
     CausalBlock,
     CausalTransformer,
-    Rotation,
 )
-from vq.models.transformers.rope import grid_table, rotate, row_table
+from vq.models.transformers.rope import grid_table, row_table
 from vq.registry import MODELS
 
 NORM_EPS = 1e-5
@@ -120,12 +119,8 @@ class Llama(CausalTransformer):
         )
         self.register_buffer('table', table, persistent=False)
 
-    def placed(
-        self, hidden: Tensor, positions: Tensor | None
-    ) -> tuple[Tensor, Rotation]:
+    def placed(self, hidden: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
         """Turn queries and keys by their positions; leave the input as it is."""
-        table = self.table
-        table = (
-            table[:, : hidden.shape[1]] if positions is None else table[:, positions]
-        )
-        return hidden, partial(rotate, table=table)
+        if positions is None:
+            return hidden, self.table[:, : hidden.shape[1]]
+        return hidden, self.table[:, positions]

@@ -6,7 +6,9 @@ from itertools import accumulate
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
+from torch.nn import functional
 
+from vq.models.layers import at_least_float32
 from vq.models.transformers.blocks import DEVIATION, CausalTransformer
 
 
@@ -21,23 +23,35 @@ class TokenTransformer(nn.Module):
 
     Args:
         body: The transformer.
-        head: From features to logits, see `heads`.
+        head: From features to logits, see `heads`. None ties it: a token's logit is
+            the product of the features and its embedding.
         token_sizes: Vocabulary of each sub-token of a position.
         classes: Number of categories; 0 of an unconditional network.
         dropout: Of the embedding, in training.
+        factored: Whether a token is one index (b, h, w) of which the sub-tokens are the
+            digits, in the mixed radix `token_sizes`, the highest first.
+
+    Raises:
+        ValueError: A tied head is asked for several sub-tokens.
     """
 
     def __init__(
         self,
         *,
         body: CausalTransformer,
-        head: nn.Module,
+        head: nn.Module | None,
         token_sizes: Sequence[int],
         classes: int,
         dropout: float = 0.0,
+        factored: bool = False,
     ) -> None:
         super().__init__()
         self.token_sizes = tuple(token_sizes)
+        if head is None and len(self.token_sizes) > 1:
+            raise ValueError(
+                f'a tied head tells one sub-token, but there are {self.token_sizes}'
+            )
+        self.factored = factored or len(self.token_sizes) == 1
         self.classes = classes
         codes = sum(self.token_sizes)
         self.embedding = nn.Embedding(codes + classes + 1, body.dim)
@@ -67,16 +81,25 @@ class TokenTransformer(nn.Module):
 
     def rows(self, tokens: Tensor) -> Tensor:
         """Lay tokens (b, h, w) or (b, h, w, g) out in raster order, (b, n, g)."""
-        if len(self.token_sizes) == 1:
-            return rearrange(tokens, 'b h w -> b (h w) 1')
-        return rearrange(tokens, 'b h w g -> b (h w) g')
+        if not self.factored:
+            return rearrange(tokens, 'b h w g -> b (h w) g')
+        index = rearrange(tokens, 'b h w -> b (h w) 1')
+        digits = index
+        for size in reversed(self.token_sizes[1:]):
+            highest, others = digits[..., :1], digits[..., 1:]
+            digits = torch.cat([highest // size, highest % size, others], dim=-1)
+        return torch.where(index < 0, index, digits)  # -1 stands for no token
 
     def grid(self, rows: Tensor) -> Tensor:
         """Undo `rows`: (b, n, g) to (b, h, w) or (b, h, w, g)."""
         height = self.body.grid[0]
-        if len(self.token_sizes) == 1:
-            return rearrange(rows, 'b (h w) 1 -> b h w', h=height)
-        return rearrange(rows, 'b (h w) g -> b h w g', h=height)
+        if not self.factored:
+            return rearrange(rows, 'b (h w) g -> b h w g', h=height)
+        index, *digits = rearrange(rows, 'b (h w) g -> g b h w', h=height)
+        for size, digit in zip(self.token_sizes[1:], digits, strict=True):
+            index = index * size + digit
+        tokens: Tensor = index.clamp(min=-1)
+        return tokens
 
     def condition(self, category: Tensor) -> Tensor:
         """Embed categories (b,), `null` included: (b, dim)."""
@@ -88,22 +111,36 @@ class TokenTransformer(nn.Module):
         embedded: Tensor = self.embedding(rows + self.starts[: rows.shape[-1]])
         return embedded
 
+    def logits(self, features: Tensor, before: Tensor) -> list[Tensor]:
+        """Return the logits of each sub-token, float32, (..., size).
+
+        Args:
+            features: (..., dim).
+            before: The embeddings of the sub-tokens before, see `heads`.
+        """
+        if self.head is None:
+            weight = self.embedding.weight[: self.codes]
+            return [at_least_float32(functional.linear(features, weight))]
+        logits: list[Tensor] = self.head(features, before)
+        return logits
+
     def forward(self, rows: Tensor, condition: Tensor) -> list[Tensor]:
         """Return the logits of every token given those before, in one pass.
 
         Args:
             rows: Tokens in raster order, (b, n, g).
-            condition: Embedded categories, (b, dim).
+            condition: Categories, (b,), `null` included; or embedded, (b, dim).
 
         Returns:
             For each sub-token float32 logits, (b, n, size).
         """
+        if not condition.is_floating_point():
+            condition = self.condition(condition)
         embedded = self.subtokens(rows)
         tokens = embedded.sum(2)
         sequence = torch.cat([condition[:, None], tokens[:, :-1]], dim=1)
         features = self.body(self.dropout(sequence))
-        logits: list[Tensor] = self.head(features, embedded[:, :, :-1])
-        return logits
+        return self.logits(features, embedded[:, :, :-1])
 
 
 def drop(category: Tensor, *, share: float, null: int) -> Tensor:

@@ -1,17 +1,14 @@
-"""The sampler: token after token, with a static cache, guided in one batch."""
+"""The sampler: token after token, with a cache, guided in one batch."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
-from einops import repeat
 from torch import Tensor
 
-from vq.models.transformers.cache import Cache
-from vq.models.transformers.guidance import Sampling, draw, guided
-from vq.models.transformers.heads import none_before
+from vq.models.transformers.guidance import Sampling
 from vq.models.transformers.network import TokenTransformer, unconditional
+from vq.models.transformers.steps import Steps, both, first
 
-Step = Callable[[Tensor, Cache], Tensor]  # positions (b, n, dim) to the last's features
 UNKNOWN = -1  # stands in `known` where a token is to be drawn
 
 
@@ -23,8 +20,7 @@ def sample(
     uniform: Tensor,
     sampling: Sampling,
     known: Tensor | None = None,
-    step: Step | None = None,
-    static: bool = False,
+    steps: Steps | None = None,
 ) -> Tensor:
     """Draw the tokens of a batch of images.
 
@@ -38,8 +34,7 @@ def sample(
         sampling: Guidance, temperature, filters.
         known: Tokens that are kept, and -1 where one is to be drawn, (b, n, g). What
             all images know from the start on is taken in one pass.
-        step: What computes the features of the last position; compiled code goes here.
-        static: Whether the cache has one shape for all steps, see `Cache`.
+        steps: Takes the steps, such as `CompiledSteps`; plain ones if None.
 
     Returns:
         int64, (b, n, g).
@@ -47,38 +42,34 @@ def sample(
     length, batch = network.length, len(condition)
     scales = sampling.scales(length)
     guided_tokens = max((i + 1 for i, s in enumerate(scales) if s != 1), default=0)
-    rows = _rows(uniform, known)
+    rows = torch.full_like(uniform, UNKNOWN, dtype=torch.long)
+    rows = rows if known is None else known.clone()
     start = int((rows >= 0).all(-1).all(0).long().cumprod(0).sum())
     if start == length:
         return rows
     if guided_tokens > start:
         condition = torch.cat([condition, unconditional(network, batch)])
-    prefix = network.subtokens(_as_many(rows[:, :start], condition)).sum(2)
-    positions = torch.cat([condition[:, None], prefix], dim=1)
-    cache = network.body.cache(len(condition), dtype=_dtype(condition), static=static)
+    scale = torch.tensor(scales, device=condition.device)
+    steps = steps or Steps(network)
+    cache = steps.cache(len(condition), _dtype(condition))
     cache.advance(0, start + 1)
     for i in range(start, length):
-        if i == guided_tokens and len(positions) > batch:
-            positions, cache = positions[:batch], cache.first(batch)
-        features = (step or _step(network))(positions, cache)
-        rows[:, i] = _token(
-            network, features, scales[i], uniform[:, i], rows[:, i], sampling
+        options: dict[str, Any] = dict(
+            scale=scale[i],
+            uniform=uniform[:, i],
+            known=None if known is None else known[:, i],
+            sampling=sampling,
         )
-        positions = network.subtokens(_as_many(rows[:, i : i + 1], features)).sum(2)
+        if i == start:
+            prefix = network.subtokens(both(rows[:, :start], len(condition))).sum(2)
+            hidden = torch.cat([condition[:, None], prefix], dim=1)
+            rows[:, i] = first(network, hidden, cache, **options)
+        else:
+            if i == guided_tokens:
+                cache = cache.first(batch)
+            rows[:, i] = steps.following(rows[:, i - 1 : i], cache, **options)
         cache.advance(i + 1, 1)
     return rows
-
-
-def _step(network: TokenTransformer) -> Step:
-    """Return what maps positions to the features of the last."""
-    return lambda positions, cache: network.body(positions, cache)[:, -1]
-
-
-def _rows(uniform: Tensor, known: Tensor | None) -> Tensor:
-    """Return what is known at the beginning, (b, n, g)."""
-    if known is not None:
-        return known.clone()
-    return torch.full_like(uniform, UNKNOWN, dtype=torch.long)
 
 
 def _dtype(condition: Tensor) -> torch.dtype:
@@ -87,42 +78,3 @@ def _dtype(condition: Tensor) -> torch.dtype:
     if torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)
     return condition.dtype
-
-
-def _as_many(rows: Tensor, like: Tensor) -> Tensor:
-    """Repeat tokens (b, n, g) for both halves of a guided batch, if there are two."""
-    return repeat(rows, 'b n g -> (two b) n g', two=len(like) // len(rows))
-
-
-def _token(
-    network: TokenTransformer,
-    features: Tensor,
-    scale: float,
-    uniform: Tensor,
-    known: Tensor,
-    sampling: Sampling,
-) -> Tensor:
-    """Draw one token of each image, sub-token after sub-token.
-
-    Args:
-        network: Whose head it is.
-        features: (b, dim), or (2 b, dim) under guidance.
-        scale: Of the guidance.
-        uniform: (b, g).
-        known: Sub-tokens that are not drawn, -1 elsewhere, (b, g).
-        sampling: Temperature and filters.
-
-    Returns:
-        (b, g).
-    """
-    chosen = known.clone()
-    embedded = none_before(features)
-    for j in range(chosen.shape[1]):
-        logits = network.head(features, embedded)[j]
-        if len(features) > len(chosen):
-            logits = guided(logits, scale)
-        drawn = draw(logits, uniform[:, j], sampling)
-        chosen[:, j] = torch.where(known[:, j] < 0, drawn, known[:, j])
-        before = _as_many(chosen[:, None, : j + 1], features)
-        embedded = network.subtokens(before)[:, 0]
-    return chosen
