@@ -63,7 +63,16 @@ class Batch:
 
     @property
     def image(self) -> Tensor:
-        """The network's input in [-1, 1], float32, (b, 3, h, w)."""
+        """The network's input in [-1, 1], float32, (b, 3, h, w).
+
+        Raises:
+            ValueError: There are tokens alone.
+        """
+        if self.tokens is not None and not self.original_image.numel():
+            raise ValueError(
+                'an image is asked for, and the data set holds tokens alone: take one '
+                'of images, or a model that looks at tokens'
+            )
         return normalize(self.original_image)
 
     def __len__(self) -> int:

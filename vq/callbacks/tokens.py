@@ -45,9 +45,11 @@ class TokenCallback(Callback):
             ValueError: The folder holds tokens of another tokenizer or data set.
         """
         tokenizer = runner.model.tokenizer
+        crops, grid = _shape(runner)
         meta = TokenMeta(
             token_sizes=tokenizer.quantizer.token_sizes,  # type: ignore[union-attr, arg-type]
-            grid=_grid(runner),
+            grid=grid,
+            crops=crops,
             block_size=self.block_size,
             number=len(runner.dataset),
             dataset=runner.dataset.description,
@@ -83,14 +85,17 @@ class TokenCallback(Callback):
         _logger.info('tokens are in %s', self._writer.root)
 
 
-def _grid(runner: Runner) -> tuple[int, int]:
-    """Return the rows and columns of tokens of the data set's images."""
+def _shape(runner: Runner) -> tuple[int, tuple[int, int]]:
+    """Return the crops of an image, and the rows and columns of tokens of each."""
     for index in range(len(runner.dataset)):
         sample = runner.dataset[index]
         if isinstance(sample, Unreadable):
             continue
-        image = normalize(sample.original_image[None].to(runner.strategy.device))
+        image = sample.original_image
+        several = image.ndim == 4
+        first = image[:1] if several else image[None]
+        pixels = normalize(first.to(runner.strategy.device))
         with torch.no_grad(), runner.strategy.autocast():
-            tokens: Tensor = runner.model.tokenizer(image).tokens  # type: ignore[operator]
-        return tokens.shape[1], tokens.shape[2]
+            tokens: Tensor = runner.model.tokenizer(pixels).tokens  # type: ignore[operator]
+        return len(image) if several else 1, (tokens.shape[1], tokens.shape[2])
     raise ValueError(f'no image of {runner.dataset} can be read')

@@ -9,12 +9,15 @@ from vq.datasets.folder import FolderDataset
 from vq.datasets.imagenet import ImageNetDataset
 from vq.datasets.laion import LAIONAestheticsDataset
 from vq.datasets.limited import LimitedDataset
+from vq.datasets.llamagen_codes import LlamaGenCodesDataset
 from vq.datasets.loader import train_loader, val_loader
 from vq.datasets.npz import NpzDataset
 from vq.datasets.sa_med2d import SAMed2DDataset
 from vq.datasets.sampler import BlockSampler, TrainSampler
 from vq.datasets.satin import SATINDataset
 from vq.datasets.synthetic import SyntheticDataset
+from vq.datasets.token_origin import TokenOrigin
+from vq.datasets.token_samples import TokenSampleDataset
 from vq.datasets.token_store import TokenMeta
 from vq.datasets.tokens import TokenDataset, TokenWriter
 from vq.datasets.transforms import (
@@ -23,6 +26,7 @@ from vq.datasets.transforms import (
     RandomHorizontalFlip,
     RandomResizedCrop,
     Resize,
+    TenCrop,
     Transform,
 )
 from vq.datasets.undecoded import UndecodedDataset
@@ -39,6 +43,7 @@ __all__ = [
     'ImageNetDataset',
     'LAIONAestheticsDataset',
     'LimitedDataset',
+    'LlamaGenCodesDataset',
     'MissingDataError',
     'NpzDataset',
     'RandomCrop',
@@ -48,8 +53,11 @@ __all__ = [
     'SAMed2DDataset',
     'SATINDataset',
     'SyntheticDataset',
+    'TenCrop',
     'TokenDataset',
     'TokenMeta',
+    'TokenOrigin',
+    'TokenSampleDataset',
     'TokenWriter',
     'TrainSampler',
     'Transform',

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vq.datasets.decoding import UnreadableImageError
+from vq.datasets.token_origin import TokenOrigin
 from vq.datasets.transforms import Transform
 from vq.registry import TRANSFORMS
 from vq.types import Batch, Sample, SampleKey
@@ -71,6 +72,9 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
     split: str | None = None
     """Which part of the data set these are; None where it has no parts."""
 
+    token_origins: Sequence[TokenOrigin] = ()
+    """Where the tokens that come in the place of pictures are from."""
+
     @property
     def name(self) -> str:
         """Which data set this is, wherever it lies; for the stamps of metrics."""
@@ -99,6 +103,15 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
     def category(self, index: int) -> int:
         """Return the class index of picture `index`; 0 without classes."""
         return 0
+
+    def tokens(self, index: int, rng: np.random.Generator) -> Tensor | None:
+        """Return the tokens of picture `index`, (h, w) or (h, w, g), if it has any.
+
+        Args:
+            index: Position in the data set.
+            rng: The sample's own, for what is drawn.
+        """
+        return None
 
     @property
     def categories(self) -> list[str]:
@@ -142,7 +155,13 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
         rng = np.random.default_rng((key.seed, key.epoch, key.index))
         for transform in self.transforms:
             image = transform(image, rng)
-        return Sample(image, self.category(key.index), self.id(key.index), key.index)
+        return Sample(
+            original_image=image,
+            category=self.category(key.index),
+            id=self.id(key.index),
+            index=key.index,
+            tokens=self.tokens(key.index, rng),
+        )
 
     def _replace(self, key: SampleKey, reason: str) -> Unreadable:
         reasons = [reason]
@@ -163,7 +182,7 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
     Where nothing is left the batch has length 0 and its pictures are (0, 3, 0, 0).
 
     Raises:
-        ValueError: Pictures differ in size; two of them are named.
+        ValueError: Pictures or tokens differ in size; two of them are named.
     """
     unreadable: list[str] = []
     kept: list[Sample] = []
@@ -177,6 +196,7 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
             kept.append(sample_)
     _check_sizes(kept)
     images = [sample.original_image for sample in kept]
+    tokens = [sample.tokens for sample in kept if sample.tokens is not None]
     return Batch(
         original_image=torch.stack(images).contiguous()
         if images
@@ -185,6 +205,7 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
         index=torch.tensor([sample.index for sample in kept], dtype=torch.long),
         ids=[sample.id for sample in kept],
         unreadable=unreadable,
+        tokens=torch.stack(tokens) if tokens else None,
     )
 
 
@@ -199,3 +220,12 @@ def _check_sizes(samples: Sequence[Sample]) -> None:
                 f"{sample.id} is {size}; end the data set's transforms with a crop, "
                 "such as dict(type='CenterCrop', size=256)"
             )
+        if _shape(sample.tokens) != _shape(samples[0].tokens):
+            raise ValueError(
+                f'tokens of one batch differ in shape: {samples[0].id} has '
+                f'{_shape(samples[0].tokens)}, {sample.id} has {_shape(sample.tokens)}'
+            )
+
+
+def _shape(tokens: Tensor | None) -> tuple[int, ...] | None:
+    return None if tokens is None else tuple(tokens.shape)

@@ -44,6 +44,7 @@ class JoinedDataset(ImageDataset):
         self.description = ' + '.join(p.description or n for n, p in parts.items())
         splits = dict.fromkeys(part.split for part in parts.values() if part.split)
         self.split = ' + '.join(splits) or None
+        self.token_origins = [o for part in parts.values() for o in part.token_origins]
         self._names = list(parts)
         self._parts = list(parts.values())
         self._ends = np.cumsum([len(part) for part in self._parts])
@@ -66,6 +67,11 @@ class JoinedDataset(ImageDataset):
         """Return picture `index` as it is stored: uint8, (3, h, w)."""
         number, row = self._place(index)
         return self._parts[number].read(row)
+
+    def tokens(self, index: int, rng: np.random.Generator) -> Tensor | None:
+        """Return the tokens of picture `index`, if its data set has them."""
+        number, row = self._place(index)
+        return self._parts[number].tokens(row, rng)
 
     def id(self, index: int) -> str:
         """Return the name of the data set, a colon, and the id there."""

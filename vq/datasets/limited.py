@@ -27,6 +27,7 @@ class LimitedDataset(ImageDataset):
         self._length = min(length, len(self._dataset))
         self.description = f'the first {self._length} of {self._dataset.description}'
         self.split = self._dataset.split
+        self.token_origins = self._dataset.token_origins
         self.transforms = self._dataset.transforms
         self.transform_configs = self._dataset.transform_configs
 

@@ -3,7 +3,8 @@
 tokens/meta.json is a `TokenMeta`: what made the tokens, and of what. Beside it lies one
 folder a block of the data set, such as shard_00012/, which holds
 
-* tokens.npy, uint16, uint32 or uint64, (n, h, w), or (n, h, w, g) for g sub-tokens;
+* tokens.npy, uint16, uint32 or uint64, (n, h, w), or (n, h, w, g) for g sub-tokens,
+  or (n, j, h, w) and (n, j, h, w, g) for j crops an image;
 * categories.npy, int64, (n,);
 * indices.npy, positions in the data set, ascending, int64, (n,);
 * ids.json, n names.
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vq
+from vq import distributed
 
 META = 'meta.json'
 _SHARD = re.compile(r'shard_(\d{5,})')
@@ -45,6 +47,7 @@ class TokenMeta:
         dataset: Which data set, in words or as a path.
         transforms: Configs of the transforms that made the tokenizer's input.
         tokenizer: SHA-256 of the tokenizer's weights, in hex.
+        crops: Crops of each image; one has no axis of its own.
         version: Version of vq that wrote it.
     """
 
@@ -55,10 +58,11 @@ class TokenMeta:
     dataset: str
     transforms: list[dict[str, Any]]
     tokenizer: str
+    crops: int = 1
     version: str = vq.__version__
 
     def __post_init__(self) -> None:
-        for name in ('block_size', 'number'):
+        for name in ('block_size', 'number', 'crops'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} must be >= 1, got {getattr(self, name)}')
         if not self.token_sizes or min(self.token_sizes) < 1:
@@ -71,9 +75,10 @@ class TokenMeta:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the tokens of one image: (h, w), or (h, w, g) for g sub-tokens."""
+        """Shape of the tokens of one image: [crops,] h, w [, g of g sub-tokens]."""
+        crops = (self.crops,) if self.crops > 1 else ()
         groups = len(self.token_sizes)
-        return self.grid if groups == 1 else (*self.grid, groups)
+        return (*crops, *self.grid) if groups == 1 else (*crops, *self.grid, groups)
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
@@ -81,7 +86,7 @@ class TokenMeta:
         return np.min_scalar_type(max(*self.token_sizes, 2**16) - 1)
 
     def out_of_range(self, tokens: NDArray[np.integer[Any]]) -> str | None:
-        """Say which tokens, (n, h, w) or (n, h, w, g), have no code; None if none."""
+        """Say which tokens, (n, *shape), have no code; None if none."""
         sizes = self.token_sizes
         parts = [tokens] if len(sizes) == 1 else np.moveaxis(tokens, -1, 0)
         for group, (part, size) in enumerate(zip(parts, sizes, strict=True)):
@@ -178,6 +183,21 @@ def write_meta(root: Path, meta: TokenMeta) -> None:
     _write_json(temporary, meta.to_json())
     temporary.rename(root / META)
     _sync(root)
+
+
+def claim(root: Path, meta: TokenMeta) -> None:
+    """Make a folder one of these tokens; all ranks share it.
+
+    Raises:
+        ValueError: The folder holds tokens of another kind.
+    """
+    if distributed.is_main():
+        root.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(root)
+        if not (root / META).exists():
+            write_meta(root, meta)
+    distributed.barrier()
+    meta.check_same(TokenMeta.load(root), root)
 
 
 def write_shard(

@@ -18,10 +18,9 @@ from vq.datasets.base import MissingDataError
 from vq.datasets.token_store import (
     META,
     TokenMeta,
+    claim,
     find_shards,
-    remove_leftovers,
     shard_path,
-    write_meta,
     write_shard,
 )
 from vq.registry import DATASETS
@@ -55,13 +54,7 @@ class TokenWriter:
     def __init__(self, root: str | Path, *, meta: TokenMeta) -> None:
         self.root = paths.resolve(root)
         self.meta = meta
-        if distributed.is_main():
-            self.root.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.root)
-            if not (self.root / META).exists():
-                write_meta(self.root, meta)
-        distributed.barrier()
-        meta.check_same(TokenMeta.load(self.root), self.root)
+        claim(self.root, meta)
         self._done = find_shards(self.root)
         distributed.barrier()  # all have looked before any writes: all skip the same
         self._block: int | None = None
@@ -78,7 +71,7 @@ class TokenWriter:
 
         Args:
             indices: Positions in the data set, ascending, of one block, (b,).
-            tokens: int64, (b, h, w) or (b, h, w, g), on any device.
+            tokens: int64, (b, *meta.shape), on any device.
             categories: Class indices, (b,).
             ids: b names.
 
@@ -179,7 +172,7 @@ class TokenWriter:
 
 @dataclass(slots=True)
 class _Shard:
-    tokens: NDArray[Any]  # (n, h, w) or (n, h, w, g), mapped from the file
+    tokens: NDArray[Any]  # (n, *meta.shape), mapped from the file
     categories: NDArray[np.int64]  # (n,)
     ids: list[str]
 
@@ -242,14 +235,18 @@ class TokenDataset(Dataset[tuple[Tensor, int, str]]):
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, str]:
-        """Return an image's tokens, int64, (h, w) or (h, w, g), its category and id."""
+        """Return an image's tokens, int64, `meta.shape`, its category and id."""
+        values, category, id_ = self.row(index)
+        return torch.from_numpy(values.astype(np.int64)), category, id_
+
+    def row(self, index: int) -> tuple[NDArray[Any], int, str]:
+        """Return the same, but the tokens as they lie in the file."""
         if not 0 <= index < len(self):
             raise IndexError(f'index {index} is not in [0, {len(self)})')
         block = int(np.searchsorted(self._ends, index, side='right'))
         shard = self._shard(block)
         row = index - int(self._ends[block])  # counted from the end: negative
-        tokens = torch.from_numpy(shard.tokens[row].astype(np.int64))
-        return tokens, int(shard.categories[row]), shard.ids[row]
+        return shard.tokens[row], int(shard.categories[row]), shard.ids[row]
 
     def _shard(self, block: int) -> _Shard:
         if block not in self._open:

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from vq.datasets.base import ImageDataset
+from vq.datasets.token_origin import TokenOrigin
 from vq.datasets.tokens import TokenDataset
 from vq.registry import DATASETS
 
@@ -16,12 +17,24 @@ class UndecodedDataset(ImageDataset):
 
     Args:
         data_root: The store; relative ones lie below the repository.
+
+    Raises:
+        MissingDataError: There is no store, or shards are missing.
+        ValueError: It holds several crops an image.
     """
 
     def __init__(self, *, data_root: str) -> None:
         super().__init__(transforms=())
         self.description = data_root
         self.store = TokenDataset(data_root)
+        meta, root = self.store.meta, self.store.root
+        if meta.crops > 1:
+            raise ValueError(
+                f'{root} holds {meta.crops} crops of each image, and images are '
+                'decoded from one; tokenize with '
+                '`python -m vq.tasks.image_tokenization.tokenize`'
+            )
+        self.token_origins = [TokenOrigin.of(root, meta)]
 
     def __len__(self) -> int:
         return len(self.store)

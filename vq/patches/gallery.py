@@ -38,8 +38,8 @@ class Gallery:
         settings: What sheets depend on.
 
     Raises:
-        ValueError: Tokens and images do not belong together, there is no such
-            sub-token, or the folder holds something else.
+        ValueError: Tokens and images do not belong together or are of several crops,
+            there is no such sub-token, or the folder holds something else.
     """
 
     def __init__(
@@ -55,6 +55,12 @@ class Gallery:
             raise ValueError(
                 f'sub_token must be below {len(sizes)}, the number of tokens at a '
                 f'position of {store.root}, got {settings.sub_token}'
+            )
+        if store.meta.crops > 1:
+            raise ValueError(
+                f'{store.root} holds {store.meta.crops} crops of each image, and '
+                'patches are cut from one; tokenize with '
+                '`python -m vq.tasks.image_tokenization.tokenize`'
             )
         check_same_data(store, dataset)
         self.store = store

@@ -1,7 +1,5 @@
 """Detokenizer: walks a token store once, decodes it and measures the images."""
 
-from vq import dry_run
-from vq.checkpoints import state_hash
 from vq.registry import RUNNERS
 from vq.runners.validator import Validator
 from vq.types import Batch, Quantized, Reconstruction
@@ -13,18 +11,6 @@ class Detokenizer(Validator):
 
     It is built as a validator; its data set is an `UndecodedDataset`.
     """
-
-    def run(self) -> dict[str, float]:
-        """Walk the store; return the metrics, the same on every rank.
-
-        Raises:
-            ValueError: The tokens come from another tokenizer than the model's.
-        """
-        if not dry_run.enabled():
-            weights = state_hash(self.model.tokenizer.state_dict())  # type: ignore[union-attr]
-            store = self.dataset.store  # type: ignore[attr-defined]
-            store.meta.check_tokenizer(weights, store.root)
-        return super().run()
 
     def step(self, batch: Batch) -> Reconstruction:
         """Return what the tokens of a batch are decoded to."""

@@ -1,5 +1,8 @@
 """Tokenizer: walks a data set once and only tokenizes it."""
 
+import torch
+
+from vq.images import normalize
 from vq.registry import RUNNERS
 from vq.runners.validator import Validator
 from vq.types import Batch, Quantized
@@ -18,6 +21,20 @@ class Tokenizer(Validator):
     parts = ('tokenizer',)
 
     def step(self, batch: Batch) -> Quantized:
-        """Return the quantized latents and tokens of a batch."""
-        quantized: Quantized = self.model.tokenizer(batch.image)  # type: ignore[operator]
-        return quantized
+        """Return the quantized latents and tokens of a batch.
+
+        Where its images are several crops each, (b, j, 3, h, w), they follow one
+        another, for they need the memory of one, and both have that axis too.
+        """
+        images = batch.original_image
+        several = images.ndim == 5
+        parts: list[Quantized] = [
+            self.model.tokenizer(normalize(crop))  # type: ignore[operator]
+            for crop in (images.unbind(1) if several else [images])
+        ]
+        if not several:
+            return parts[0]
+        return Quantized(
+            latent=torch.stack([part.latent for part in parts], dim=1),
+            tokens=torch.stack([part.tokens for part in parts], dim=1),
+        )

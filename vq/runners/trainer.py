@@ -15,6 +15,7 @@ from vq.registry import RUNNERS
 from vq.runners import state
 from vq.runners.base import Job, Runner
 from vq.runners.guards import StopRequest
+from vq.runners.tokens import check_tokens
 from vq.runners.updates import OptimizerUpdate, Updates
 from vq.types import Batch
 
@@ -122,8 +123,10 @@ class Trainer(Runner):
 
         Raises:
             CheckpointError: A frozen part has no weights, and this is no dry run.
+            ValueError: The data set's tokens are another tokenizer's, see `tokens`.
         """
         state.check_frozen(self)
+        check_tokens(self)
         with StopRequest() as stop:
             if distributed.is_main():
                 (self.work_dir / FINISHED).unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from vq.metrics.protocol import Protocol, data_protocol
 from vq.metrics.sources import FeatureSource
 from vq.registry import METRICS, RUNNERS
 from vq.runners.base import Job, Runner
+from vq.runners.tokens import check_tokens
 from vq.types import Batch, Output, Quantized
 
 _logger = logging.getLogger(__name__)
@@ -132,8 +133,13 @@ class Validator(Runner):
         return set.intersection(*map(set, done))
 
     def run(self) -> dict[str, float]:
-        """Walk the data set; return the metrics, the same on every rank."""
+        """Walk the data set; return the metrics, the same on every rank.
+
+        Raises:
+            ValueError: The data set's tokens are another tokenizer's, see `tokens`.
+        """
         started = time.perf_counter()
+        check_tokens(self)
         self.call('before_run')
         loader = val_loader(
             self.dataset,
