@@ -289,6 +289,13 @@ def test_a_test_and_a_folder_of_pictures_are_runs_too(runs: Path) -> None:
         ('inception_score/mean', 1),
         ('precision_recall/recall', 1),
         ('fidelity', 0),
+        ('codebook/perplexity', 1),
+        ('codebook/entropy', 1),
+        ('tokens/perplexity', -1),
+        ('tokens/loss', -1),
+        ('tokens/top5', 1),
+        ('gfid', -1),
+        ('cross_entropy', -1),
     ],
 )
 def test_which_direction_is_better(metric: str, sign: int) -> None:
@@ -304,7 +311,7 @@ def test_which_direction_is_better(metric: str, sign: int) -> None:
         (['a', '--sort', 'fidd'], r"no metric 'fidd'; did you mean `fid`"),
         (['a', '--checkpoints', 'first'], r"last, all or best:METRIC, got 'first'"),
         (['c', '--checkpoints', 'best:psnr'], r"no metric 'psnr' of c; known: fid"),
-        (['a', '--checkpoints', 'best:loss'], r'high or a low loss is best'),
+        (['a', '--checkpoints', 'best:size'], r'high or a low size is best'),
     ],
 )
 def test_mistakes(made: Path, words: list[str], message: str) -> None:

@@ -1,18 +1,30 @@
 """What there is to see of a batch and of what a system made of it."""
 
+from collections.abc import Collection
+
 import torch
 from einops import rearrange, reduce
 from torch import Tensor
 from torch.nn import functional
 
 from vq.images import to_uint8
-from vq.types import Batch, Distillation, Output, Quantized, Reconstruction
+from vq.types import (
+    Batch,
+    Distillation,
+    Output,
+    Prediction,
+    Quantized,
+    Reconstruction,
+)
 
-KINDS = ('image', 'reconstruction', 'target', 'features')
+PARTS = ('reconstruction', 'completed', 'generated')  # of a prediction
+KINDS = ('image', *PARTS, 'target', 'features')
 CHANNELS = 3  # principal components, shown as red, green and blue
 
 
-def pictures(batch: Batch, output: Output | Quantized) -> dict[str, Tensor]:
+def pictures(
+    batch: Batch, output: Output | Quantized, *, kinds: Collection[str] = KINDS
+) -> dict[str, Tensor]:
     """Return pictures by their kind, each uint8, (b, 3, H, W), of equal size.
 
     Features are shown as in the papers on self-supervised networks: the first three
@@ -23,20 +35,30 @@ def pictures(batch: Batch, output: Output | Quantized) -> dict[str, Tensor]:
         batch: The images.
         output: A reconstruction gives `image` and `reconstruction`; a distillation
             `image`, `target` (the teacher's features) and `features` (those told from
-            the tokens), in the same colours; all else gives nothing.
+            the tokens), in the same colours; a prediction `image`, `reconstruction`,
+            `completed` and `generated`; all else gives nothing. A batch of tokens has
+            no `image`.
+        kinds: Those that are wanted; of a prediction no others are made.
     """
-    image = batch.original_image
+    shown: dict[str, Tensor] = {}
     match output:
         case Reconstruction():
-            return dict(image=image, reconstruction=to_uint8(output.image))
+            shown = dict(reconstruction=to_uint8(output.image))
         case Distillation():
             both = coloured(
                 *(functional.normalize(x) for x in (output.target, output.features))
             )
-            size = image.shape[-2:]
+            size = batch.original_image.shape[-2:]
             target, features = (functional.interpolate(x, size) for x in both)
-            return dict(image=image, target=target, features=features)
-    return {}
+            shown = dict(target=target, features=features)
+        case Prediction():
+            wanted = [part for part in PARTS if part in kinds]
+            shown = {part: to_uint8(output.part(part).image) for part in wanted}
+        case _:
+            return {}
+    if batch.original_image.numel():
+        shown = dict(image=batch.original_image) | shown
+    return {kind: shown[kind] for kind in shown if kind in kinds}
 
 
 def coloured(target: Tensor, *others: Tensor) -> list[Tensor]:

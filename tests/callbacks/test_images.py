@@ -15,6 +15,7 @@ from tests.runs import tiny_validator, toy_trainer
 from vq import checkpoints
 from vq.callbacks import VisualCallback
 from vq.datasets.decoding import read_image
+from vq.pictures import KINDS
 from vq.runners import Trainer, randomness
 
 IMAGES = dict(type='ImagesCallback', interval=2, number=3, pairs=2, height=1)
@@ -139,7 +140,8 @@ def test_single_pictures_are_saved_by_kind_and_name(tmp_path: Path) -> None:
     [
         ('image', ['image']),
         ('reconstruction', ['reconstruction']),
-        ('.*', ['image', 'reconstruction', 'target', 'features']),
+        ('.*', [*KINDS]),
+        ('.*ed', ['completed', 'generated']),
         ('image|reconstruction', ['image', 'reconstruction']),
     ],
 )

@@ -8,6 +8,7 @@ from vq.callbacks.git import GitCallback
 from vq.callbacks.images import ImagesCallback, VisualCallback
 from vq.callbacks.kmeans import KMeansCallback
 from vq.callbacks.log import LogCallback
+from vq.callbacks.position_loss import PositionLossCallback
 from vq.callbacks.revival import RevivalCallback
 from vq.callbacks.schedule import AnnealCallback
 from vq.callbacks.statistics import StatisticsCallback
@@ -25,6 +26,7 @@ __all__ = [
     'ImagesCallback',
     'KMeansCallback',
     'LogCallback',
+    'PositionLossCallback',
     'RevivalCallback',
     'StatisticsCallback',
     'TokenCallback',

@@ -28,7 +28,8 @@ class ImagesCallback(Callback):
     """Draws originals beside what a system makes of them, in batched_visual/.
 
     That is their reconstruction, or a teacher's features and those told from the
-    tokens: see `vq.pictures`. Of other systems nothing is drawn.
+    tokens, or what a proposal network completes and generates: see `vq.pictures`. Of
+    other systems nothing is drawn.
 
     In training a sheet of the batch every `interval` iterations, <iteration>.png, also
     into the log's backends; in validation one sheet of images that are spread evenly
@@ -67,15 +68,12 @@ class ImagesCallback(Callback):
         """Reconstruct a few images of the batch, in evaluation mode, and draw them."""
         if runner.iteration % self.interval:
             return
-        few = next(batch.chunk(max(1, len(batch) // self.number)))
+        few = batch.select(range(min(self.number, len(batch))))
         runner.model.eval()
-        with torch.no_grad(), runner.strategy.autocast():
-            output = runner.model.val_step(few)  # type: ignore[operator]
+        # Every rank: where weights are sharded, all must take part in drawing.
+        rows = _rows(runner, few)
         runner.model.train()
-        if not distributed.is_main():
-            return
-        rows = _rows(few, output)[: self.number]
-        if not rows:
+        if not rows or not distributed.is_main():
             return
         sheet = self._sheet(rows)
         images.save_png(sheet, self._path(runner, str(runner.iteration)))
@@ -89,12 +87,14 @@ class ImagesCallback(Callback):
         length = len(runner.dataset)
         chosen = {i * length // self.number for i in range(self.number)}
         indices = batch.index.tolist()
-        if chosen.isdisjoint(indices):
+        places = [place for place, index in enumerate(indices) if index in chosen]
+        # Quantized alone: there is no more of the model.
+        if not places or isinstance(output, Quantized):
             return
+        few = batch.select(places)
         # Of some systems there are no rows.
-        for index, row in zip(indices, _rows(batch, output), strict=False):
-            if index in chosen:
-                self._drawn[index] = row
+        for index, row in zip(few.index.tolist(), _rows(runner, few), strict=False):
+            self._drawn[index] = row
 
     def after_val(self, runner: Runner, metrics: Mapping[str, float]) -> None:
         """Draw the sheet, of all ranks' images."""
@@ -114,9 +114,12 @@ class ImagesCallback(Callback):
         return runner.work_dir / 'batched_visual' / f'{stem}.png'
 
 
-def _rows(batch: Batch, output: Output | Quantized) -> list[Row]:
+@torch.no_grad()
+def _rows(runner: Runner, few: Batch) -> list[Row]:
     """Return the pictures of each image side by side; none of some systems."""
-    shown = list(pictures(batch, output).values())
+    with runner.strategy.autocast():
+        output = runner.model.val_step(few)  # type: ignore[operator]
+    shown = list(pictures(few, output).values())
     return list(images.side_by_side(*shown).cpu()) if shown else []
 
 
@@ -125,8 +128,9 @@ class VisualCallback(Callback):
     """Saves single pictures: unbatched_visual/<kind>_<id, with - for />.png.
 
     Args:
-        pattern: Regular expression that the kind (`image`, `reconstruction`, `target`,
-            `features`) must match fully.
+        pattern: Regular expression that the kind (`image`, `reconstruction`,
+            `completed`, `generated`, `target`, `features`) must match fully; a
+            proposal network draws no others.
     """
 
     def __init__(self, *, pattern: str) -> None:
@@ -138,7 +142,7 @@ class VisualCallback(Callback):
         self, runner: Runner, batch: Batch, output: Output | Quantized
     ) -> None:
         """Save every picture of the batch; each rank its own."""
-        shown = pictures(batch, output)
+        shown = pictures(batch, output, kinds=self._kinds)
         for kind in self._kinds:
             for name, picture in zip(batch.ids, shown.get(kind, ()), strict=False):
                 stem = name.rsplit('.', 1)[0].replace('/', '-')

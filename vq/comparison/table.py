@@ -14,9 +14,12 @@ from vq.config.errors import nearest
 # Words in the names of metrics.
 HIGHER = {
     *('psnr', 'ssim', 'is', 'precision', 'recall', 'density', 'coverage', 'accuracy'),
-    *('usage', 'perplexity', 'entropy', 'score'),
+    *('codebook', 'usage', 'score', 'top1', 'top5'),
 }
-LOWER = {'fid', 'rfid', 'gfid', 'sfid', 'kid', 'lpips', 'l1', 'mse'}
+LOWER = {
+    *('fid', 'rfid', 'gfid', 'sfid', 'kid', 'lpips', 'l1', 'mse'),
+    *('loss', 'perplexity', 'entropy'),  # of predictions; a codebook's is found above
+}
 SPREAD = {'std', 'error', 'stderr'}  # not a metric but how far to trust one
 
 

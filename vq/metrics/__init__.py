@@ -10,8 +10,10 @@ from vq.metrics.inception_score import InceptionScoreMetric
 from vq.metrics.inertia import InertiaMetric
 from vq.metrics.kid import KIDMetric
 from vq.metrics.neighbours import DensityCoverageMetric, PrecisionRecallMetric
+from vq.metrics.part import PartMetric
 from vq.metrics.perceptual import LPIPSMetric
 from vq.metrics.similarity import MSSSIM, SSIM
+from vq.metrics.tokens import TokenMetric
 
 __all__ = [
     'L1',
@@ -30,6 +32,8 @@ __all__ = [
     'KIDMetric',
     'LPIPSMetric',
     'Metric',
+    'PartMetric',
     'PrecisionRecallMetric',
     'SFIDMetric',
+    'TokenMetric',
 ]

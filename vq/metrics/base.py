@@ -30,7 +30,11 @@ class Measured(typing.Protocol):
 
     @property
     def data_protocol(self) -> Protocol:
-        """What the images are."""
+        """What the pictures that are measured are."""
+
+    @property
+    def reference_data(self) -> Protocol:
+        """The images that a metric without a named reference compares with."""
 
     def feature_source(self, extractor: Mapping[str, Any]) -> FeatureSource:
         """Return the source of an extractor's features, one for equal configs."""

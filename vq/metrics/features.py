@@ -70,8 +70,12 @@ class FeatureMetric(Metric):
     @property
     def stamp(self) -> Protocol:
         """What the images seen so far are, and what they are seen with."""
+        return self._seen(self._data)
+
+    def _seen(self, data: Protocol) -> Protocol:
+        """Return the stamp of images as the extractor sees them."""
         seen_with: dict[str, Any] = self.source.extractor.stamp()
-        return dataclasses.replace(self._data, size=self._size, **seen_with)
+        return dataclasses.replace(data, size=self._size, **seen_with)
 
     def protocol(self) -> dict[str, Any]:
         """Return what the number means, for the record."""
@@ -83,7 +87,8 @@ class ReferencedMetric(FeatureMetric):
 
     Args:
         reference: Name of statistics below pretrained/fid, `imagenet_val`, or a path;
-            None is those of the very images that are validated, whatever their name.
+            None is those of the very images that are validated, whatever their name;
+            for samples, too.
         extractor: See `FeatureMetric`.
     """
 
@@ -110,12 +115,13 @@ class ReferencedMetric(FeatureMetric):
         """
         super().prepare(runner)
         self._allow_mismatch = runner.allow_mismatch
-        self.reference = self._find()
+        self.reference = self._find(runner)
         self._compare()
 
-    def _find(self) -> Statistics | None:
+    def _find(self, runner: Measured) -> Statistics | None:
         try:
-            self._name = self._given or find_matching(self.stamp)
+            if not self._given:
+                self._name = find_matching(self._seen(runner.reference_data))
             return Statistics.load(locate(self._name))
         except MissingStatisticsError as error:
             if not dry_run.enabled():
