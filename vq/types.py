@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -102,6 +102,13 @@ class Batch:
             part.ids = self.ids[start:stop]
             part.unreadable = self.unreadable if start == 0 else []
             yield part
+
+    def select(self, places: Sequence[int]) -> Batch:
+        """Return a batch of the images at some places."""
+        chosen = torch.tensor(places, dtype=torch.int64)
+        part = self._map(lambda tensor: tensor[chosen.to(tensor.device)])
+        part.ids, part.unreadable = [self.ids[place] for place in places], []
+        return part
 
 
 @dataclass(slots=True)

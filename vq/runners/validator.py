@@ -15,7 +15,7 @@ from vq.metrics.base import Metric
 from vq.metrics.protocol import Protocol, data_protocol
 from vq.metrics.sources import FeatureSource
 from vq.registry import METRICS, RUNNERS
-from vq.runners.base import Job, Runner
+from vq.runners.base import Job, Runner, build_dataset
 from vq.runners.tokens import check_tokens
 from vq.types import Batch, Output, Quantized
 
@@ -41,6 +41,8 @@ class Validator(Runner):
         ema: Load the averaged weights of checkpoints.
         generated: The pictures are no known data set's, but samples: their protocol
             says nothing of a data set.
+        reference_dataset: Config of the data set that metrics without a named
+            reference compare with; None is the one that is walked.
         skip_missing: Leave metrics out, with a warning, whose files are missing.
         allow_mismatch: Compare with statistics that were made in another way; the
             record then says so.
@@ -64,6 +66,7 @@ class Validator(Runner):
         callbacks: Sequence[Mapping[str, Any]] = (),
         ema: bool = False,
         generated: bool = False,
+        reference_dataset: Mapping[str, Any] | None = None,
         skip_missing: bool = False,
         allow_mismatch: bool = False,
     ) -> None:
@@ -77,6 +80,7 @@ class Validator(Runner):
         )
         self.ema = ema
         self.generated = generated
+        self._reference_dataset = reference_dataset
         self.allow_mismatch = allow_mismatch
         self._sources: dict[str, FeatureSource] = {}
         chosen = metrics if self.measures and metrics else {}
@@ -114,6 +118,12 @@ class Validator(Runner):
         if self.generated:
             return Protocol(number=len(self.dataset))
         return data_protocol(self.dataset)
+
+    @cached_property
+    def reference_data(self) -> Protocol:
+        """What the images are that metrics without a named reference compare with."""
+        cfg = self._reference_dataset
+        return data_protocol(self.dataset if cfg is None else build_dataset(cfg))
 
     def protocols(self) -> dict[str, dict[str, Any]]:
         """Return what each number means, by metric, and under `data` the images."""
