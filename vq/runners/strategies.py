@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.amp import GradScaler
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -129,6 +129,14 @@ class DDPStrategy:
     def finish_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Average whatever the phase left unaveraged; DDP leaves nothing."""
 
+    def gathered(self, model: nn.Module) -> AbstractContextManager[None]:
+        """Return a context in which all weights are whole on every rank.
+
+        There the model may do, without gradients, what is no forward pass of its parts,
+        such as sampling. Every rank must do the same within, if with other images.
+        """
+        return contextlib.nullcontext()
+
     def model_state(self, model: nn.Module) -> dict[str, Tensor]:
         """Return the whole model's state dict, on rank 0; every rank takes part."""
         return {k: distributed.whole(v) for k, v in model.state_dict().items()}
@@ -147,7 +155,8 @@ class FSDPStrategy(DDPStrategy):
     """Weights, gradients and optimizer states of large parts are sharded (FSDP2).
 
     A part (encoder, decoder ...) with at least `min_parameters` is sharded with torch's
-    `fully_shard`. What is smaller, or frozen in part, and quantizer and discriminator
+    `fully_shard`; a transformer block by block, so that only few of them are whole at
+    a time. What is smaller, or frozen in part, and quantizer and discriminator
     of any size, stay whole on every rank, and their gradients are averaged after the
     backward pass.
     Validation never shards: every rank walks at its own pace.
@@ -191,6 +200,8 @@ class FSDPStrategy(DDPStrategy):
             large = sum(p.numel() for p in part.parameters()) >= self.min_parameters
             trained = all(p.requires_grad for p in part.parameters())
             if large and trained and name not in WHOLE:
+                for block in blocks(part):
+                    fully_shard(block)
                 fully_shard(part)
                 sharded += 1
         if not sharded:
@@ -199,6 +210,21 @@ class FSDPStrategy(DDPStrategy):
                 'more to shard; use DDPStrategy'
             )
         _logger.info('FSDP: %d parts are sharded', sharded)
+
+    @contextlib.contextmanager
+    def gathered(self, model: nn.Module) -> Iterator[None]:
+        """Gather all weights at once, rather than at each pass; then let them go."""
+        sharded = [m for m in model.modules() if isinstance(m, FSDPModule)]
+        for module in sharded:
+            module.unshard()
+            module.set_reshard_after_forward(False, recurse=False)
+        try:
+            yield
+        finally:
+            inner = {b for _, part in parts(model) for b in blocks(part)}
+            for module in sharded:
+                module.set_reshard_after_forward(module in inner, recurse=False)
+                module.reshard()
 
     def phase(self, parameters: Sequence[nn.Parameter]) -> nn.Module:
         """Return a plain phase: sharded parts average their own gradients."""
@@ -225,3 +251,9 @@ def parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             yield from parts(child)
         elif any(p.requires_grad for p in child.parameters()):
             yield name, child
+
+
+def blocks(part: nn.Module) -> list[nn.Module]:
+    """Return the blocks of a part that is or has a transformer; else none."""
+    found = [getattr(module, 'blocks', None) for module in (part, *part.children())]
+    return [block for one in found if isinstance(one, nn.ModuleList) for block in one]
