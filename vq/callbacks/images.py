@@ -119,7 +119,7 @@ def _rows(runner: Runner, few: Batch) -> list[Row]:
     """Return the pictures of each image side by side; none of some systems."""
     with runner.strategy.autocast(), runner.strategy.gathered(runner.model):
         output = runner.model.val_step(few)  # type: ignore[operator]
-    shown = list(pictures(few, output).values())
+        shown = list(pictures(few, output).values())  # some are made only here
     return list(images.side_by_side(*shown).cpu()) if shown else []
 
 
