@@ -17,6 +17,7 @@ from vq.checkpoints import CheckpointError
 from vq.config import Config, ConfigError, apply_overrides, check, load, parse_words
 from vq.registry import CALLBACKS, RUNNERS
 from vq.runners.base import Job
+from vq.runners.generator import Generator
 from vq.runners.guards import WorkDirBusyError
 from vq.runners.trainer import NonFiniteError
 from vq.runners.validator import Validator
@@ -164,7 +165,7 @@ def first_weights(names: Sequence[str]) -> list[Path]:
     return files
 
 
-def load_weights(runner: Validator, files: Sequence[Path]) -> None:
+def load_weights(runner: Validator | Generator, files: Sequence[Path]) -> None:
     """Load weights, all of them, or in a dry run without files keep random ones."""
     if files:
         runner.load_weights(files, strict=True, ema=runner.ema)

@@ -2,6 +2,7 @@
 
 from vq.cli.data import fid_parser, tokenize_parser
 from vq.cli.flags import SEED, add_comparison, add_config
+from vq.cli.generate import generate_parser
 from vq.cli.models import export_parser, inference_parser
 from vq.cli.reading import compare_parser, config_parser
 from vq.cli.runs import test_parser, train_parser, val_parser
@@ -14,6 +15,7 @@ __all__ = [
     'config_parser',
     'export_parser',
     'fid_parser',
+    'generate_parser',
     'inference_parser',
     'test_parser',
     'tokenize_parser',

@@ -3,6 +3,7 @@
 from vq.runners.base import Job, Runner
 from vq.runners.detokenizer import Detokenizer
 from vq.runners.extraction import Extraction
+from vq.runners.generator import Generator
 from vq.runners.strategies import DDPStrategy, FSDPStrategy
 from vq.runners.tokenizer import Tokenizer
 from vq.runners.trainer import Trainer
@@ -13,6 +14,7 @@ __all__ = [
     'Detokenizer',
     'Extraction',
     'FSDPStrategy',
+    'Generator',
     'Job',
     'Runner',
     'Tokenizer',

@@ -1,0 +1,1 @@
+"""What `vq.generate` samples, and how it is written: PNGs, grids, .npz, a record."""

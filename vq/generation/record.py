@@ -1,0 +1,56 @@
+"""The record: what made a folder of samples, so that nothing else goes on with it."""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import vq
+from vq.checkpoints import write_json
+
+LONGEST = 60  # characters of a value in an error
+
+
+def record_path(folder: Path) -> Path:
+    """Return the record of a folder of samples: FOLDER.json."""
+    return folder.with_name(f'{folder.name}.json')
+
+
+def check_record(folder: Path, settings: Mapping[str, Any], number: int) -> None:
+    """Make sure that samples with these settings may be added to a folder.
+
+    More than it was made for is welcome, less would leave samples behind.
+
+    Raises:
+        ValueError: Something differs; both values and the ways out are named.
+    """
+    path = record_path(folder)
+    if not path.is_file():
+        return
+    theirs = json.loads(path.read_text('utf-8'))
+    mine = json.loads(json.dumps({**settings, 'number': number}))
+    differing = [
+        f'{key} is {_brief(theirs.get(key))} there and {_brief(value)} here'
+        for key, value in mine.items()
+        if (theirs.get(key) != value if key != 'number' else theirs[key] > value)
+    ]
+    if differing:
+        raise ValueError(
+            f'{folder} holds other samples: {"; ".join(differing)}. Write to another '
+            f'folder by --out DIR, or delete {folder} and {path}'
+        )
+
+
+def write_record(
+    folder: Path, settings: Mapping[str, Any], number: int, **notes: Any
+) -> None:
+    """Write the record: settings, number, and notes that need not stay the same."""
+    notes |= dict(command=shlex.join(sys.argv), version=vq.__version__)
+    write_json(record_path(folder), {**settings, 'number': number, **notes})
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f'{text[:LONGEST]}...'
