@@ -1,5 +1,7 @@
 """What is drawn of a batch: pictures, and features in their principal components."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
@@ -7,7 +9,14 @@ from torch.nn import functional
 
 from vq.images import normalize, to_uint8
 from vq.pictures import coloured, pictures
-from vq.types import Batch, Classification, Distillation, Quantized, Reconstruction
+from vq.types import (
+    Batch,
+    Classification,
+    Distillation,
+    Prediction,
+    Quantized,
+    Reconstruction,
+)
 
 TOKENS = torch.zeros(2, 4, 5, dtype=torch.int64)
 QUANTIZED = Quantized(latent=torch.zeros(2, 1, 4, 5), tokens=TOKENS)
@@ -54,6 +63,40 @@ def test_a_reconstruction_stands_beside_its_image() -> None:
     shown = pictures(images, Reconstruction(image, QUANTIZED))
     assert torch.equal(shown['reconstruction'], to_uint8(image))
     assert torch.equal(shown['image'], images.original_image)
+
+
+def prediction() -> tuple[Prediction, list[str]]:
+    """Return a prediction, and the list of what was made of it so far."""
+    made: list[str] = []
+
+    def make(kind: str, level: float) -> Reconstruction:
+        made.append(kind)
+        return Reconstruction(torch.full((2, 3, 8, 10), level), QUANTIZED)
+
+    levels = dict(reconstruction=-1.0, completed=0.2, generated=1.0)
+    makers = {kind: partial(make, kind, level) for kind, level in levels.items()}
+    losses, ranks = torch.zeros(2, 20), torch.zeros(2, 20, 1, dtype=torch.int64)
+    return Prediction(losses, ranks, QUANTIZED, makers), made
+
+
+def test_of_a_prediction_what_is_wanted_is_made_once() -> None:
+    images, (output, made) = batch(), prediction()
+    shown = pictures(images, output, kinds=['generated', 'image', 'features'])
+    assert (shown['generated'] == 255).all()
+    assert torch.equal(shown['image'], images.original_image)
+    assert (list(shown), made) == (['image', 'generated'], ['generated'])
+    shown = pictures(images, output)
+    kinds = ['reconstruction', 'completed', 'generated']
+    assert list(shown) == ['image', *kinds] and sorted(made) == sorted(kinds)
+    assert (shown['reconstruction'] == 0).all() and (shown['completed'] == 153).all()
+
+
+def test_a_batch_of_tokens_has_no_image() -> None:
+    images, (output, _) = batch(), prediction()
+    images.original_image = torch.empty(2, 3, 0, 0, dtype=torch.uint8)
+    images.tokens = TOKENS
+    shown = pictures(images, output)
+    assert list(shown) == ['reconstruction', 'completed', 'generated']
 
 
 def test_of_classes_there_is_nothing_to_see() -> None:
