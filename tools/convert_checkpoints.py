@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         'of where they come from and a config that fits beside them.',
     )
     made.add_argument('family', help='whose it is: taming, llamagen, diffusers, ...')
-    made.add_argument('path', help='the published file, or a folder of diffusers')
+    made.add_argument('path', help='the published file, or a folder')
     made.add_argument(
         '--options',
         nargs='*',
@@ -70,7 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(output.told(done))
         if args.check:
             model = load(args.check).trainer.model
-            print(parity.report(model, read_weights([out]), out))
+            weights = read_weights([out])
+            print(parity.report(model, weights, out, parts=family.parts))
     except (ValueError, OSError, CheckpointError) as error:
         sys.exit(f'{type(error).__name__}: {error}')
 

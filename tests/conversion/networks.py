@@ -113,3 +113,22 @@ def published(name: str) -> dict[str, Tensor]:
 def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     """Tell whether two state dicts hold the same bits under the same names."""
     return set(one) == set(other) and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def proposal(*, tied_head: bool = False, **body: Any) -> dict[str, Any]:
+    """Return the config of a proposal network over 2x3 tokens of 16 codes."""
+    sizes = dict(dim=16, depth=2, heads=2, grid=(2, 3))
+    tiny = autoencoder(width=8, groups=4)
+    parts = ('tokenizer', 'pre_decode', 'decoder')
+    return dict(
+        type='ProposalNetwork',
+        **{name: tiny[name] for name in parts},
+        transformer=sizes | body,
+        classes=5,
+        tied_head=tied_head,
+    )
+
+
+LLAMA = proposal(type='Llama', mlp_dim=40)
+GPT2 = proposal(type='GPT2', mlp_ratio=2.5)
+LLAMAGEN = proposal(type='Llama', mlp_dim=40, positions='grid', grid=(3, 3))

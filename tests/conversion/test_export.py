@@ -11,15 +11,18 @@ from vq.checkpoints import (
     FrozenPart,
     WeightFile,
     gather,
+    only,
     read_weights,
     state_hash,
 )
 from vq.conversion import FAMILIES, ConversionError, export, reading
 
 CONFIG = networks.DDCONFIGS['f4 deep']
-CONFIGS = dict.fromkeys(export.names(), CONFIG) | dict(beitv2=networks.VQKD)
-# What makes a family keep the whole model.
-WHOLE = dict(beitv2=dict(with_decoder=True))
+CONFIGS = dict.fromkeys(export.names(), CONFIG) | dict(
+    beitv2=networks.VQKD, llamagen_gpt=networks.LLAMAGEN, transformers=networks.LLAMA
+)
+# What makes a family keep the whole model, and what no weight tells.
+OPTIONS = dict(beitv2=dict(with_decoder=True), llamagen_gpt=dict(grid=(3, 3), heads=2))
 
 
 def exported(config, name, folder, **changes):
@@ -39,7 +42,9 @@ def test_every_format_reads_back(name, tmp_path):
     else:
         family = FAMILIES[name]
         source = reading.read(out, family)
-        renamed = family.to_ours(source.weights, **WHOLE.get(name, {}))
+        weights = only(weights, family.parts) if family.parts else weights
+        options = family.told(source.settings) | OPTIONS.get(name, {})
+        renamed = family.to_ours(source.weights, **options)
         assert equal(renamed.weights, weights)
     record = json.loads((tmp_path / f'{out.name}.json').read_text())
     assert record['state_hash'] == state_hash(weights)

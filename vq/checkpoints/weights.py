@@ -229,15 +229,27 @@ def check_parts(state: Mapping[str, Tensor], frozen: Mapping[str, FrozenPart]) -
 
 
 def check_fit(
-    model: nn.Module, weights: Mapping[str, Tensor], source: Path | str
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    source: Path | str,
+    *,
+    parts: Collection[str] = (),
 ) -> None:
     """Refuse weights whose keys and shapes are not exactly the model's.
+
+    Args:
+        model: The model.
+        weights: A state dict.
+        source: Where it comes from.
+        parts: Names of the only parts that it is of; none means all.
 
     Raises:
         CheckpointError: Some are missing, unexpected or of another shape; the first few
             are named.
     """
-    own = model.state_dict()
+    own: Mapping[str, Tensor] = model.state_dict()
+    if parts:
+        own = only(own, parts)
     missing = [key for key in own if key not in weights]
     unexpected = [key for key in weights if key not in own]
     both = [key for key in own if key in weights]

@@ -5,13 +5,23 @@ from vq.conversion.beitv2 import BEiTv2
 from vq.conversion.diffusers import Diffusers
 from vq.conversion.family import AutoencoderFamily, Family
 from vq.conversion.llamagen import LlamaGen
+from vq.conversion.llamagen_gpt import LlamaGenGPT
 from vq.conversion.lpips import LPIPSFamily
 from vq.conversion.rules import ConversionError, Renamed
 from vq.conversion.taming import Taming
+from vq.conversion.transformers import Transformers
 
 FAMILIES: dict[str, Family] = {
     family.name: family
-    for family in (Taming(), LlamaGen(), BEiTv2(), Diffusers(), LPIPSFamily())
+    for family in (
+        Taming(),
+        LlamaGen(),
+        LlamaGenGPT(),
+        BEiTv2(),
+        Diffusers(),
+        Transformers(),
+        LPIPSFamily(),
+    )
 }
 # The groups of tools/prepare_checkpoints.py are names, too.
 ALIASES = {'taming_transformers': 'taming'}
@@ -40,7 +50,9 @@ __all__ = [
     'Family',
     'LPIPSFamily',
     'LlamaGen',
+    'LlamaGenGPT',
     'Renamed',
     'Taming',
+    'Transformers',
     'find',
 ]

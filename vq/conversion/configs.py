@@ -1,6 +1,6 @@
 """The config of converted weights: a shipped one that fits, or a new small file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import nn
 from vq import paths
 from vq.config import ConfigError, load
 from vq.config.printing import lines
-from vq.conversion import structure
+from vq.conversion import proposals, structure
 
 BASES = {
     'VQGAN': (
@@ -27,6 +27,14 @@ BASES = {
         'schedules/vqkd.py',
         'strategies/ddp.py',
         'runtime_features.py',
+    ),
+    'ProposalNetwork': (
+        'datasets/imagenet.py',
+        'augment/weak.py',
+        'schedules/ar.py',
+        'strategies/ddp.py',
+        'runtime_proposal.py',
+        'proposal.py',
     ),
 }
 # Arguments of a quantizer that change what it computes but no shape.
@@ -46,7 +54,8 @@ def choose(
 ) -> Path | None:
     """Return the shipped config whose network is that of a model's config.
 
-    Names and shapes of all weights are the same, and so is what the parts compute.
+    Names and shapes of all weights are the same, and so is what the parts compute; of a
+    proposal network its transformer is compared, as its tokenizer is another file's.
     Where several fit, one for ImageNet is preferred, then the shortest name.
 
     Args:
@@ -55,18 +64,43 @@ def choose(
         discriminator: Compare that, too; False takes a config whose network is the
             same but for it.
     """
+    shipped = _shipped(folder or paths.ROOT / 'configs')
+    if model['type'] == 'ProposalNetwork':
+        fitting = _same_transformer(model, shipped)
+    else:
+        fitting = _same_network(model, shipped, discriminator=discriminator)
+    fitting.sort(key=lambda p: ('imagenet' not in p.stem, len(p.stem), str(p)))
+    return fitting[0] if fitting else None
+
+
+def _same_network(
+    model: Mapping[str, Any],
+    shipped: Iterable[tuple[Path, Mapping[str, Any]]],
+    *,
+    discriminator: bool,
+) -> list[Path]:
     wanted, sizes = _network(model), _sizes(model, discriminator)
     fitting = []
-    for path, shipped in _shipped(folder or paths.ROOT / 'configs'):
-        if _sizes(shipped, discriminator) != sizes:
+    for path, other in shipped:
+        if _sizes(other, discriminator) != sizes:
             continue
-        compared = dict(shipped)
-        if not discriminator and 'discriminator' in shipped:
+        compared = dict(other)
+        if not discriminator and 'discriminator' in other:
             compared['discriminator'] = None
         if same(_network(compared), wanted):
             fitting.append(path)
-    fitting.sort(key=lambda p: ('imagenet' not in p.stem, len(p.stem), str(p)))
-    return fitting[0] if fitting else None
+    return fitting
+
+
+def _same_transformer(
+    model: Mapping[str, Any], shipped: Iterable[tuple[Path, Mapping[str, Any]]]
+) -> list[Path]:
+    wanted = proposals.computes(model)
+    return [
+        path
+        for path, other in shipped
+        if other['type'] == model['type'] and proposals.computes(other) == wanted
+    ]
 
 
 def same(one: nn.Module, other: nn.Module) -> bool:
@@ -90,7 +124,9 @@ def text(model: Mapping[str, Any], title: str, shipped: Path | None = None) -> s
     fragments: dict[str, Any]
     if shipped is None:
         bases = [f'configs/_base_/{base}' for base in BASES[model['type']]]
-        fragments = dict(_base_=bases, model={'_delete_': True, **model})
+        # A proposal network's tokenizer is that of its base.
+        whole = {} if model['type'] == 'ProposalNetwork' else {'_delete_': True}
+        fragments = dict(_base_=bases, model={**whole, **model})
     else:
         none = dict.fromkeys(_ADVERSARIAL)
         fragments = dict(_base_=[str(_relative(shipped))], model=none)

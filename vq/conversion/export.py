@@ -13,6 +13,7 @@ from vq.checkpoints import (
     FrozenPart,
     check_fit,
     check_parts,
+    only,
     state_hash,
     write_json,
 )
@@ -57,6 +58,11 @@ class Format:
         """The usual name of the file or folder."""
         return self.family.file if self.family else 'model.safetensors'
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the only parts that it holds; none means all."""
+        return self.family.parts if self.family else ()
+
     def is_folder(self, out: Path) -> bool:
         """Tell whether `out` is meant to hold our weights and their config."""
         return self.family is None and out.suffix != Path(self.file).suffix
@@ -85,7 +91,8 @@ def export(
 
     Args:
         model: Config of the model.
-        weights: All of its weights, by our names; None for random ones.
+        weights: All of its weights, by our names, or those of the parts that the
+            format holds; None for random ones.
         form: The format.
         out: The file, or for diffusers the folder, to write.
         sources: Where the weights come from, for the record.
@@ -101,7 +108,10 @@ def export(
     check(network, form)
     if weights is None:
         weights = MODELS.build(config).state_dict()
-    check_fit(network, weights, sources[-1] if sources else out)
+    parts = form.parts
+    if parts:
+        weights = only(weights, parts)
+    check_fit(network, weights, sources[-1] if sources else out, parts=parts)
     check_parts(weights, frozen)
     exported, note = weights, ''
     if form.family is not None:
@@ -110,8 +120,11 @@ def export(
     digests = {path.name: sha256(path) for path in files}
     record = _origin(form, weights, sources)
     record |= dict(changed=note, dropped=left_out, files=digests)
-    # The file itself holds them now.
-    record['frozen'] = {k: FrozenPart(v.state).to_json() for k, v in frozen.items()}
+    # The file itself holds them now, unless it is of other parts alone.
+    record['frozen'] = {
+        name: (part if parts else FrozenPart(part.state)).to_json()
+        for name, part in frozen.items()
+    }
     write_json(out.with_name(out.name + RECORD), record)
     return _told(len(weights), files, note, left_out)
 

@@ -31,6 +31,7 @@ class Family(ABC):
         beside: Further containers whose weights belong to the network, and the prefix
             that their keys get.
         file: Name of an exported file or folder; '' for a family that is only read.
+        parts: Names of the only parts of our model that it holds; none means all.
     """
 
     name: ClassVar[str]
@@ -38,6 +39,7 @@ class Family(ABC):
     containers: ClassVar[tuple[str, ...]] = ('state_dict', 'model')
     beside: ClassVar[Mapping[str, str]] = {}
     file: ClassVar[str] = ''
+    parts: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def to_ours(self, weights: Weights, **options: Any) -> Renamed:
@@ -67,6 +69,11 @@ class Family(ABC):
         """
         del weights, settings, options
         return None
+
+    def told(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that lay beside the weights, in config.json."""
+        del settings
+        return {}
 
     def obstacles(self, model: nn.Module) -> list[str]:
         """Say which parts of our model this format cannot hold, and why."""

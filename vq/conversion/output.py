@@ -71,7 +71,7 @@ def convert(
         ConversionError: The file is not what it should be, or `out` holds others.
     """
     source = read(path, family, container=container)
-    chosen = family.checked(options or {})
+    chosen = family.checked(family.told(source.settings) | dict(options or {}))
     renamed = family.to_ours(source.weights, **chosen)
     model = family.model_config(source.weights, settings=source.settings, **chosen)
     digest = write_weights(out, renamed.weights)
@@ -80,7 +80,7 @@ def convert(
     if model is not None and config is None:
         config = out.with_name(out.name + CONFIG)
         like = None
-        if not model.get('discriminator'):
+        if not family.parts and not model.get('discriminator'):
             like = configs.choose(model, discriminator=False)
         title = f'The network of {path.name} ({family.name}), as its weights tell it.'
         write_text(config, configs.text(model, title, like))

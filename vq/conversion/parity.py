@@ -1,6 +1,6 @@
 """Whether weights are a config's: loaded strictly, counted, and run once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,43 +8,53 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from vq.checkpoints import check_fit, state_hash
+from vq.checkpoints import check_fit, only, state_hash
 from vq.checkpoints.files import CheckpointError
 from vq.conversion.structure import without_losses
 from vq.models.reconstructor import Reconstructor
 from vq.models.tokenizer import ImageTokenizer
+from vq.models.transformers import TokenTransformer
 from vq.registry import MODELS
 
 SIDE = 128  # pixels of the pattern, or as many as the network demands
 
 
-def report(model: Mapping[str, Any], weights: Mapping[str, Tensor], file: Path) -> str:
+def report(
+    model: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    file: Path,
+    *,
+    parts: Collection[str] = (),
+) -> str:
     """Load weights strictly into a new model and say how they fit, a line each.
 
     Args:
         model: Config of the model. Its losses are not built: they have no weights.
         weights: By our names.
         file: Where they come from.
+        parts: Names of the only parts that they are of; none means all.
 
     Raises:
         CheckpointError: A weight is missing, unexpected or of another shape, or the
             network computes something that is not finite.
     """
     network: nn.Module = MODELS.build(without_losses(model))
-    check_fit(network, weights, file)
-    network.load_state_dict(weights)
+    check_fit(network, weights, file, parts=parts)
+    network.load_state_dict(weights, strict=not parts)
     network.eval()
     state = network.state_dict()
-    parts: dict[str, list[Tensor]] = {}
+    if parts:
+        state = only(state, parts)
+    groups: dict[str, list[Tensor]] = {}
     for key, value in state.items():
-        parts.setdefault(_part(key), []).append(value)
-    rows = [f'{name}: {_numbers(tensors)}' for name, tensors in parts.items()]
+        groups.setdefault(_part(key), []).append(value)
+    rows = [f'{name}: {_numbers(tensors)}' for name, tensors in groups.items()]
     lines = [
         f'loaded {len(state)}, missing 0, unexpected 0, of another shape 0',
         *(f'  {row}' for row in rows),
         f'in all: {_numbers(list(state.values()))}',
         f'state hash {state_hash(state)}',
-        *_forward(network, file),
+        *(_logits(network, file) if parts else _forward(network, file)),
     ]
     return '\n'.join(lines)
 
@@ -79,6 +89,21 @@ def _forward(network: nn.Module, file: Path) -> list[str]:
             f'squared error of {error:.4f}'
         )
     return lines
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, file: Path) -> list[str]:
+    """Run the transformer of a proposal network over tokens that count up."""
+    transformer = network.get_submodule('transformer')
+    assert isinstance(transformer, TokenTransformer)
+    number = transformer.length
+    rows = torch.arange(number)[None, :, None] % transformer.codes
+    category = torch.tensor([transformer.null])
+    (logits,) = transformer(rows, transformer.condition(category))
+    if not logits.isfinite().all():
+        raise CheckpointError(f'{file}: the logits are not finite')
+    low, high = logits.aminmax()
+    return [f'logits of {number} tokens are finite, from {low:.3f} to {high:.3f}']
 
 
 def _different(tokens: Tensor) -> int:

@@ -116,7 +116,15 @@ def check_whole(weights: Weights, config: Mapping[str, Any]) -> None:
     Raises:
         ConversionError: Some are missing, too many, or of another shape; all are named.
     """
-    own = build(without_losses(config)).state_dict()
+    check_same(weights, build(without_losses(config)).state_dict())
+
+
+def check_same(weights: Weights, own: Weights) -> None:
+    """Check that weights have the names and shapes of others, those of a network.
+
+    Raises:
+        ConversionError: Some are missing, too many, or of another shape; all are named.
+    """
     found = {
         'missing': [key for key in own if key not in weights],
         'too many': [key for key in weights if key not in own],
