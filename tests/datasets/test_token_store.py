@@ -47,11 +47,13 @@ def test_dtype_is_the_smallest_that_holds_all(
     ('token_sizes', 'size', 'shape'),
     [((512,), 512, (2, 3)), ((1024,) * 8, 2**80, (2, 3, 8))],
 )
+@pytest.mark.parametrize('crops', [1, 10])
 def test_sub_tokens_are_the_last_axis(
-    token_sizes: tuple[int, ...], size: int, shape: tuple[int, ...]
+    token_sizes: tuple[int, ...], size: int, shape: tuple[int, ...], crops: int
 ) -> None:
-    meta = dataclasses.replace(META, token_sizes=token_sizes)
-    assert (meta.codebook_size, meta.shape) == (size, shape)
+    meta = dataclasses.replace(META, token_sizes=token_sizes, crops=crops)
+    several = (10,) if crops > 1 else ()
+    assert (meta.codebook_size, meta.shape) == (size, (*several, *shape))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,7 @@ def test_meta_comes_back_and_agrees_with_itself(tmp_path: Path) -> None:
         ('transforms', []),
         ('tokenizer', 'cd' * 32),
         ('version', '0.0.0'),
+        ('crops', 10),
     ],
 )
 def test_any_difference_is_named(field: str, value: object, tmp_path: Path) -> None:
@@ -123,6 +126,13 @@ def test_meta_from_before_sub_tokens_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'meta.json').write_text(json.dumps(fields))
     with pytest.raises(ValueError, match='another version.*codebook_size.*again'):
         TokenMeta.load(tmp_path)
+
+
+def test_meta_from_before_crops_is_of_one_crop(tmp_path: Path) -> None:
+    fields = META.to_json()
+    del fields['crops']
+    (tmp_path / 'meta.json').write_text(json.dumps(fields))
+    META.check_same(TokenMeta.load(tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize('sizes', [(), (4, 0)])

@@ -24,9 +24,11 @@ from vq.datasets import (
 
 
 def tokens_of(indices: Tensor, meta: TokenMeta = META) -> Tensor:
-    """Return tokens, (b, h, w) or (b, h, w, g), that follow from positions."""
+    """Return tokens, (b, *meta.shape), that follow from positions."""
     places = torch.arange(meta.grid[0] * meta.grid[1]).reshape(meta.grid)
     numbers = indices[:, None, None] * 1009 + places * 31
+    if meta.crops > 1:
+        numbers = numbers[:, None] + 17 * torch.arange(meta.crops)[:, None, None]
     parts = [(numbers + 7 * i) % size for i, size in enumerate(meta.token_sizes)]
     return torch.stack(parts, -1) if len(parts) > 1 else parts[0]
 
@@ -66,10 +68,19 @@ def contents(dataset: TokenDataset) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    'token_sizes', [(512,), (2**18,), (2**36,), (16, 8, 2), (1024,) * 8]
+    ('token_sizes', 'crops'),
+    [
+        ((512,), 3),
+        ((2**18,), 1),
+        ((2**36,), 1),
+        ((16, 8, 2), 3),
+        ((1024,) * 8, 1),
+    ],
 )
-def test_tokens_come_back(token_sizes: tuple[int, ...], tmp_path: Path) -> None:
-    meta = dataclasses.replace(META, token_sizes=token_sizes, number=70)
+def test_tokens_come_back(
+    token_sizes: tuple[int, ...], crops: int, tmp_path: Path
+) -> None:
+    meta = dataclasses.replace(META, token_sizes=token_sizes, number=70, crops=crops)
     write(tmp_path, meta)
     dataset = TokenDataset(tmp_path, tokenizer=META.tokenizer)
     assert len(dataset) == 70

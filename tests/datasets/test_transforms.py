@@ -45,6 +45,25 @@ def test_resize_and_centre_crop_equal_torchvision(
     assert torch.equal(cropped, v2.CenterCrop(size)(resized))
 
 
+@pytest.mark.parametrize('shape', [(50, 70), (33, 32), (47, 32)])
+def test_ten_crops_are_corners_centre_and_their_mirrors(shape: tuple[int, int]) -> None:
+    height, width = shape
+    pixels = noise(height, width)
+    ours = transforms.TenCrop(size=32)(torch.from_numpy(pixels).permute(2, 0, 1), rng())
+    bottom, right = height - 32, width - 32
+    # Python's round, halves to even, is torchvision's.
+    centre = (round(bottom / 2), round(right / 2))
+    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), centre]
+    expected = [
+        picture[top : top + 32, left : left + 32]
+        for picture in (pixels, pixels[:, ::-1])
+        for top, left in corners
+    ]
+    assert np.array_equal(ours.permute(0, 2, 3, 1).numpy(), np.stack(expected))
+    one = v2.functional.ten_crop(Image.fromarray(pixels), [32, 32])
+    assert np.array_equal(np.stack([np.asarray(crop) for crop in one]), expected)
+
+
 def _give_torch_our_numbers(
     monkeypatch: pytest.MonkeyPatch, generator: np.random.Generator
 ) -> None:
@@ -109,13 +128,14 @@ def test_same_generator_same_picture_and_torch_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize('name', ['CenterCrop', 'RandomCrop'])
+@pytest.mark.parametrize('name', ['CenterCrop', 'RandomCrop', 'TenCrop'])
 def test_too_small_an_image_is_refused(name: str) -> None:
     crop = TRANSFORMS.build(dict(type=name, size=32))
     image = torch.zeros(3, 31, 40, dtype=torch.uint8)
     with pytest.raises(ValueError, match=f'{name}.*32.*31x40.*Resize'):
         crop(image, rng())
-    assert crop(transforms.Resize(size=32)(image, rng()), rng()).shape == (3, 32, 32)
+    fitting = crop(transforms.Resize(size=32)(image, rng()), rng())
+    assert fitting.shape[-3:] == (3, 32, 32)
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,24 @@ def test_an_image_that_is_gone_is_named(store: TokenDataset, tmp_path: Path) -> 
         run(gallery(store, tmp_path, Torn(length=30, height=8, width=8)))
 
 
+def test_tokens_of_several_crops_are_refused(tmp_path: Path) -> None:
+    meta = TokenMeta(
+        token_sizes=(4,),
+        grid=(2, 2),
+        block_size=30,
+        number=30,
+        dataset='30 pictures of noise',
+        transforms=[],
+        tokenizer='',
+        crops=10,
+    )
+    with TokenWriter(tmp_path / 'tokens', meta=meta) as writer:
+        tokens, ids = torch.zeros(30, 10, 2, 2).long(), [str(i) for i in range(30)]
+        writer.add(torch.arange(30), tokens, torch.zeros(30), ids)
+    with pytest.raises(ValueError, match='10 crops of each image.*one; tokenize'):
+        gallery(TokenDataset(tmp_path / 'tokens'), tmp_path / 'out')
+
+
 def test_codes_that_no_float_holds(tmp_path: Path) -> None:
     codes = [2**60 - 1, 2**60 - 2, 2**60 - 3, 5]
     meta = TokenMeta(
