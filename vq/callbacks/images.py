@@ -117,8 +117,9 @@ class ImagesCallback(Callback):
 @torch.no_grad()
 def _rows(runner: Runner, few: Batch) -> list[Row]:
     """Return the pictures of each image side by side; none of some systems."""
-    with runner.strategy.autocast(), runner.strategy.gathered(runner.model):
-        output = runner.model.val_step(few)  # type: ignore[operator]
+    with runner.strategy.gathered(runner.model):
+        with runner.strategy.autocast():
+            output = runner.model.val_step(few)  # type: ignore[operator]
         shown = list(pictures(few, output).values())  # some are made only here
     return list(images.side_by_side(*shown).cpu()) if shown else []
 

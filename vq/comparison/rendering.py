@@ -13,11 +13,11 @@ NO_DIFFERENCES = 'The configs do not differ.'
 
 def text(table: Table) -> str:
     """Return aligned columns, a legend of the marks, and the config differences."""
-    parts = [_aligned(_header(table), _cells(table))]
+    parts = [aligned(_header(table), _cells(table))]
     if legend := _legend(table):
         parts.append('\n'.join(f'[{letter}] {told}' for letter, told in legend))
     if table.differences:
-        parts.append(_aligned(['config', *table.runs], _differences(table)))
+        parts.append(aligned(['config', *table.runs], _differences(table)))
     elif len(table.runs) > 1:
         parts.append(NO_DIFFERENCES)
     return '\n\n'.join(parts) + '\n'
@@ -25,12 +25,12 @@ def text(table: Table) -> str:
 
 def markdown(table: Table) -> str:
     """Return the same as Markdown; the best of what may be compared is bold."""
-    parts = [_piped(_header(table), _cells(table, bold='**'))]
+    parts = [piped(_header(table), _cells(table, bold='**'))]
     if legend := _legend(table):
         parts.append('\n'.join(f'- [{letter}] {told}' for letter, told in legend))
     if table.differences:
         rows = [[f'`{cell}`' for cell in row] for row in _differences(table)]
-        parts.append(_piped(['config', *table.runs], rows))
+        parts.append(piped(['config', *table.runs], rows))
     elif len(table.runs) > 1:
         parts.append(NO_DIFFERENCES)
     return '\n\n'.join(parts) + '\n'
@@ -125,7 +125,8 @@ def _differences(table: Table) -> list[list[str]]:
     ]
 
 
-def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table for people: columns are as wide as their widest cell."""
     lines = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return '\n'.join(
@@ -136,7 +137,9 @@ def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _piped(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def piped(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
+
     def line(cells: Sequence[str]) -> str:
         return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'
 
