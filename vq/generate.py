@@ -68,7 +68,7 @@ def _sample(
             Point(settings=vars(sampling), folder=folder, number=number)
             for folder, sampling in folders.items()
         ]
-        report(points, config=config, out=out)
+        report(points, config=config, out=out, allow_mismatch=args.allow_mismatch)
 
 
 def _kind(args: argparse.Namespace) -> str:

@@ -131,16 +131,20 @@ def test_a_batch_is_let_go(reference: str, tmp_path: Path) -> None:
     source.features = lambda image: kept.append(image) or features(image)  # type: ignore[func-returns-value,method-assign]
     runner.run()
     assert len(kept) == 15
-    assert source._seen is source._features is None
+    assert not source._seen
 
 
-def test_a_source_remembers_one_image() -> None:
+def test_a_source_remembers_the_images_of_a_batch() -> None:
     source = FeatureSource(AVERAGES)
     image = torch.rand(2, 3, 8, 8) * 2 - 1
     first = source.features(image)
     assert source.features(image) is first
     again = source.features(image.clone())
     assert again is not first
+    assert source.features(image) is first
+    for _ in range(3):
+        source.features(image.clone())
+    assert source.features(image) is not first
     assert torch.equal(again.pooled, first.pooled)
     assert torch.equal(first.pooled, seen(((image + 1) * 127.5).round().byte()).pooled)
 

@@ -78,6 +78,7 @@ def draw(means: Tensor, path: Path) -> None:
     """Draw mean losses (h, w) as a curve over the raster, and as a map."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(11, 4), layout='constrained')
     FigureCanvasAgg(figure)  # no window, whatever the user's settings
@@ -88,5 +89,7 @@ def draw(means: Tensor, path: Path) -> None:
     curve.grid(alpha=0.3)
     shown = grid.imshow(means.numpy(), cmap='viridis')
     grid.set(xlabel='column', ylabel='row')
+    for axis in (grid.xaxis, grid.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     figure.colorbar(shown, label='loss in nats')
     figure.savefig(path, dpi=100)

@@ -89,3 +89,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         'interpolated)',
     )
     add('--npz', action='store_true', help="OUT.npz too, as ADM's evaluation reads it")
+    add(
+        '--allow-mismatch',
+        action='store_true',
+        help='measure a sweep against statistics made in another way',
+    )
