@@ -90,6 +90,21 @@ def test_inference_takes_pictures_and_options() -> None:
     assert found['ema'] and found['no_crop'] and not found['autocast']
 
 
+def test_generate() -> None:
+    words = ['c.py', '--load-model-from', 'm', '--classes', '207', '360', '--ema']
+    words += ['--cfg', '1', '1.5', '--top-k', '0', '--cfg-schedule', 'linear']
+    found = vars(cli.generate_parser().parse_args(words))
+    assert (found['config'], found['classes']) == ('c.py', [207, 360])
+    assert (found['cfg'], found['top_k']) == ([1.0, 1.5], [0])
+    assert (found['cfg_schedule'], found['seed'], found['steps']) == ('linear', 0, 8)
+    # What is not given, the config says.
+    given = ('cfg_power', 'cfg_tokens', 'temperature', 'top_p', 'number', 'batch_size')
+    assert not any(found[key] is not None for key in given)
+    assert found['ema'] and not found['npz'] and not found['compile']
+    words = ['c.py', '--edit', 'a.png', '--box', '1', '2', '3', '4']
+    assert vars(cli.generate_parser().parse_args(words))['box'] == [1, 2, 3, 4]
+
+
 def test_export() -> None:
     words = ['c.py', '--load-model-from', 'm.pth', '--format', 'taming', '--ema']
     found = vars(cli.export_parser().parse_args(words))
@@ -144,6 +159,7 @@ MODULES = {
     'vq.val': cli.val_parser,
     'vq.test': cli.test_parser,
     'vq.inference': cli.inference_parser,
+    'vq.generate': cli.generate_parser,
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
     'vq.export': cli.export_parser,
     'vq.compare': cli.compare_parser,

@@ -10,9 +10,7 @@ model = dict(
     tokenizer=dict(_from_=_it, _at_='.validator.model.tokenizer'),
     pre_decode=dict(_from_=_it, _at_='.validator.model.pre_decode'),
     decoder=dict(_from_=_it, _at_='.validator.model.decoder'),
-    transformer=dict(
-        type='Llama', dim=16, depth=2, heads=2, mlp_dim=32, grid=(4, 4)
-    ),
+    transformer=dict(type='Llama', dim=16, depth=2, heads=2, mlp_dim=32, grid=(4, 4)),
     classes=5,
     sampling=dict(cfg=2.0, temperature=0.9, top_k=20),
 )
