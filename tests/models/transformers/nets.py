@@ -74,7 +74,7 @@ def numbers(first: int, count: int, subtokens: int = 1) -> Tensor:
 
 def drawn(net: TokenTransformer, count: int = 5, **options: Any) -> Tensor:
     """Sample images of classes 0, 1, 2, 0 ...: (count, n, g)."""
-    category = torch.arange(count) % max(1, net.classes)
+    category = torch.arange(count, device=net.starts.device) % max(1, net.classes)
     subtokens = len(net.token_sizes)
     options = dict(uniform=numbers(0, count, subtokens)) | options
     return sample(net, net.condition(category), **options)
