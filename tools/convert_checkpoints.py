@@ -42,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
         metavar='CONFIG',
         help='load the result into the model of CONFIG, strictly, and run it once',
     )
+    made.add_argument(
+        '--config-options',
+        nargs='*',
+        default=[],
+        metavar='NAME:VALUE',
+        help='options of that config, such as ir_config::CONFIG',
+    )
     return made
 
 
@@ -69,7 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
         )
         print(output.told(done))
         if args.check:
-            model = load(args.check).trainer.model
+            chosen = parse_words(args.config_options)
+            model = load(args.check, options=chosen).trainer.model
             weights = read_weights([out])
             print(parity.report(model, weights, out, parts=family.parts))
     except (ValueError, OSError, CheckpointError) as error:

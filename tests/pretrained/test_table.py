@@ -142,11 +142,6 @@ def test_members_are_found_by_name_path_and_folder() -> None:
     (vgg,) = members('torchvision/vgg16')
     assert members('pretrained/torch/vgg16-397923af.pth') == [vgg]
     assert members('torch/vgg16-397923af.pth') == [vgg]
-    assert [e.weights for e in members('huggingface/gpt2-medium')] == [
-        'gpt2-medium/config.json',
-        'gpt2-medium/generation_config.json',
-        'gpt2-medium/model.safetensors',
-    ]
     (one,) = members('taming_transformers/imagenet_f16_1024')
     assert one.file == 'taming-transformers/vqgan_imagenet_f16_1024.pth'
     assert members('huggingface') == members('nothing') == []
@@ -156,3 +151,13 @@ def test_commands_name_what_does_not_come_by_itself() -> None:
     command = 'python tools/prepare_checkpoints.py'
     assert TABLE['dino/vitbase16'].command == f'{command} dino'
     assert TABLE['clip/ViT-L-14'].command == f'{command} clip --weights ViT-L-14'
+    large = TABLE['llamagen/c2i_3B_384']
+    assert large.command == f'{command} llamagen --weights c2i_3B_384'
+    assert {e.command for e in members('huggingface/gpt2')} == {
+        f'{command} huggingface --weights gpt2'
+    }
+    for weights in ('gpt2', 'gpt2-medium'):
+        assert [e.weights for e in members(f'huggingface/{weights}')] == [
+            f'{weights}/{file}'
+            for file in ('config.json', 'generation_config.json', 'model.safetensors')
+        ]

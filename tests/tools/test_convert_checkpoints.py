@@ -10,10 +10,11 @@ import torch
 
 from tests.conversion import networks
 from tests.conversion.networks import equal
-from vq.checkpoints import read_weights
-from vq.conversion import FAMILIES, parity
+from vq.checkpoints import only, read_weights
+from vq.conversion import FAMILIES, configs, export, parity
 
 ROOT = Path(__file__).parents[2]
+CODES = networks.autoencoder(width=8, groups=4)
 TOOL = ROOT / 'tools' / 'convert_checkpoints.py'
 
 
@@ -72,6 +73,27 @@ def test_beitv2_with_its_decoder_and_without(tool, tmp_path, capsys):
     suffix = '.converted.with_decoder'
     tool.main([*words, 'with_decoder:True', '--suffix', suffix])
     assert equal(read_weights([tmp_path / f'vqkd.pth{suffix}']), weights)
+
+
+def test_a_transformer_is_checked_by_itself(tool, tmp_path, capsys):
+    model = networks.build(networks.LLAMA)
+    form = export.Format('transformers')
+    lines = export.export(
+        networks.LLAMA, only(model.state_dict(), form.parts), form, out=tmp_path / 'x'
+    )
+    assert len(lines) == 1
+    (tmp_path / 'tokenizer.py').write_text(configs.text(CODES, 'Of 16 codes.'))
+    tool.main(
+        [
+            *('transformers', str(tmp_path / 'x')),
+            *('--check', str(tmp_path / 'x.converted.py')),
+            *('--config-options', f'ir_config::{tmp_path}/tokenizer.py'),
+        ]
+    )
+    told = capsys.readouterr().out
+    number = len(only(model.state_dict(), form.parts))
+    assert f'loaded {number}, missing 0, unexpected 0' in told
+    assert 'logits of 6 tokens are finite' in told
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ def test_list_and_verify(
             ['torchvision/vgg16', 'torchvision/vit_b_16'],
         ),
         (['huggingface', 'mae'], ['vit_base'], None),
+        (['llamagen'], ['c2i_XL_384'], ['llamagen/c2i_XL_384']),
         (
             ['taming_transformers'],
             ['gumbel_f8_8192'],

@@ -44,5 +44,6 @@ class Entry:
     @property
     def command(self) -> str:
         """What fetches it."""
-        weights = '' if self.default else f' --weights {self.weights}'
+        # Of a folder all files are fetched at once.
+        weights = '' if self.default else f' --weights {self.weights.split("/")[0]}'
         return f'python tools/prepare_checkpoints.py {self.group}{weights}'

@@ -37,15 +37,20 @@ def _torchvision(weights: str, sha256: str, about: int, purpose: str) -> Entry:
     )
 
 
-def _gpt2(file: str) -> Entry:
+def _gpt2(weights: str) -> list[Entry]:
     # URLs: the form of the hub; the files that transformers reads from a folder.
-    return Entry(
-        name=f'huggingface/gpt2-medium/{file}',
-        file=f'huggingface/gpt2-medium/{file}',
-        url=f'{HUGGINGFACE}/openai-community/gpt2-medium/resolve/main/{file}',
-        licence='MIT',
-        purpose='initial weights of a proposal network',
-    )
+    files = ('config.json', 'generation_config.json', 'model.safetensors')
+    return [
+        Entry(
+            name=f'huggingface/{weights}/{file}',
+            file=f'huggingface/{weights}/{file}',
+            url=f'{HUGGINGFACE}/openai-community/{weights}/resolve/main/{file}',
+            licence='MIT',
+            purpose='initial weights of a proposal network',
+            default=weights == 'gpt2-medium',
+        )
+        for file in files
+    ]
 
 
 def _taming(weights: str, share: str) -> list[Entry]:
@@ -73,6 +78,18 @@ def _llamagen(weights: str, repository: str) -> Entry:
         url=f'{HUGGINGFACE}/{repository}/resolve/main/{weights}.pt',
         licence='MIT',
         purpose="LlamaGen's tokenizer",
+    )
+
+
+def _llamagen_gpt(weights: str) -> Entry:
+    # URLs: LlamaGen's README. They are large, so each is asked for by its name.
+    return Entry(
+        name=f'llamagen/{weights}',
+        file=f'llamagen/{weights}.pt',
+        url=f'{HUGGINGFACE}/FoundationVision/LlamaGen/resolve/main/{weights}.pt',
+        licence='MIT',
+        purpose="LlamaGen's GPT",
+        default=False,
     )
 
 
@@ -142,13 +159,16 @@ ENTRIES = [
     _beitv2('3x768x12_clip', 'd5036aa7'),
     _beitv2('1x768x12_dino', '663c55d7'),
     *TEACHERS,
-    *map(_gpt2, ('config.json', 'generation_config.json', 'model.safetensors')),
+    *_gpt2('gpt2-medium'),
+    *_gpt2('gpt2'),
     *_taming('imagenet_f16_1024', '8088892a516d4e3baf92'),
     *_taming('imagenet_f16_16384', 'a7530b09fed84f80a887'),
     *_taming('gumbel_f8_8192', '2e5662443a6b4307b470'),
     _llamagen('vq_ds16_c2i', 'FoundationVision/LlamaGen'),
     _llamagen('vq_ds8_c2i', 'FoundationVision/LlamaGen'),
     _llamagen('vq_ds16_t2i', 'peizesun/llamagen_t2i'),
+    *map(_llamagen_gpt, ('c2i_B_256', 'c2i_B_384', 'c2i_L_256', 'c2i_L_384')),
+    *map(_llamagen_gpt, ('c2i_XL_384', 'c2i_XXL_384', 'c2i_3B_384')),
     *map(_movqgan, ('67M', '102M', '270M')),
 ]
 
