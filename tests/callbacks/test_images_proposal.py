@@ -8,14 +8,12 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from tests.models.tiny_proposal import DATA, batch, config, spread, validator
-from tests.runs import job
-from vq import checkpoints
+from tests.models.tiny_proposal import batch, trainer, validator
 from vq.datasets.decoding import read_image
 from vq.images import to_uint8
 from vq.models.proposal import SEED
 from vq.models.transformers import uniforms
-from vq.runners import Trainer, randomness
+from vq.runners import randomness
 from vq.types import Batch
 
 SHEET = dict(type='ImagesCallback', interval=1, number=2, pairs=1, height=1)
@@ -36,25 +34,6 @@ def sampled(model: Any, images: Batch) -> Tensor:
     uniform = uniforms(SEED, images.index, 16)[..., None]
     made = model.eval().generate(model.condition(images.category), uniform=uniform)
     return to_uint8(made.image)
-
-
-def trainer(folder: Path, *callbacks: dict[str, Any], dropout: float = 0.2) -> Trainer:
-    built = Trainer(
-        job=job(folder),
-        model=config() | dict(dropout=dropout),
-        dataset=DATA,
-        dataloader=dict(batch_size=3, num_workers=0),
-        strategy=dict(type='DDPStrategy'),
-        optimizers=dict(
-            transformer=dict(type='SGD', lr=0.0, params=['transformer']),
-        ),
-        iters=1,
-        callbacks=list(callbacks),
-    )
-    spread(built.model)
-    parts = checkpoints.frozen_parts(built.model)
-    built.frozen = {name: checkpoints.FrozenPart('random') for name in parts}
-    return built
 
 
 def test_training_shows_guided_samples_and_leaves_no_trace(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from torch import nn
 
 from tests.models.tiny import VQGAN
 from tests.runs import job
+from vq import checkpoints
 from vq.models.proposal import ProposalNetwork
 from vq.registry import MODELS
-from vq.runners import Validator
+from vq.runners import Trainer, Validator
 from vq.types import Batch
 
 GRID = (4, 4)
@@ -55,6 +56,29 @@ def batch(number: int) -> Batch:
     index = torch.arange(number)
     ids = [f'{i}.png' for i in index.tolist()]
     return Batch(pixels, index % CLASSES, index + 5, ids)
+
+
+def trainer(
+    folder: Path, *callbacks: dict[str, Any], iters: int = 1, lr: float = 0.0
+) -> Trainer:
+    """Return a trainer of such a network, with dropout."""
+    built = Trainer(
+        job=job(folder),
+        model=config() | dict(dropout=0.2),
+        dataset=DATA,
+        dataloader=dict(batch_size=3, num_workers=0),
+        strategy=dict(type='DDPStrategy'),
+        optimizers=dict(transformer=dict(type='SGD', lr=lr, params=['transformer'])),
+        iters=iters,
+        callbacks=list(callbacks),
+    )
+    spread(built.model)
+    state = built.model.state_dict()
+    built.frozen = {
+        name: checkpoints.FrozenPart(checkpoints.part_hash(state, name))
+        for name in checkpoints.frozen_parts(built.model)
+    }
+    return built
 
 
 def validator(folder: Path, **changes: Any) -> Validator:
