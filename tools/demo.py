@@ -1,7 +1,8 @@
 """`make demo`: the documented commands, one after the other, on real images.
 
 Trains a small tokenizer on data that need no download, validates it, saves tokens, runs
-it on one picture, and sums up. Interrupted, it goes on where it stood.
+it on one picture, and sums up. Digits have classes: a small transformer learns their
+tokens and draws digits of the class asked for. Interrupted, it goes on where it stood.
 """
 
 import argparse
@@ -13,9 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+from read_digits import describe
+
 from vq.paths import ROOT
 
 DATA = ('digits', 'photos')
+GENERATED = 1000  # digits, 100 of each class
 
 
 def run(*words: str) -> None:
@@ -50,6 +54,31 @@ def run_commands(name: str, data: str) -> None:
     run('auto_torchrun', '-m', 'vq.inference', config, str(picture), *load)
 
 
+def generate_digits() -> None:
+    """Train a transformer on the tokens of digits, have it draw some, and read them."""
+    name, config = 'demo/c2i_digits', 'configs/demo/c2i_digits.py'
+    run('auto_torchrun', '-m', 'vq.train', name, config, '--auto-resume')
+    run('auto_torchrun', '-m', 'vq.val', name, config)
+    load = ('--load-model-from', f'work_dirs/{name}/checkpoints/latest')
+    number = ('--number', str(GENERATED), '--batch-size', '250')
+    out = ('--out', 'work_dirs/demo/generated')
+    run('auto_torchrun', '-m', 'vq.generate', config, *load, *number, *out)
+    run('python', 'tools/read_digits.py')
+
+
+def generated_rows() -> dict[str, str]:
+    """Say what was measured of the transformer and of its digits."""
+    runs = ROOT / 'work_dirs/demo'
+    tokens = last_record(runs / 'c2i_digits' / 'val' / 'metrics.jsonl')
+    return {
+        'transformer': f'loss {tokens["tokens/loss"]:.3f} nats a token, '
+        f'{tokens["tokens/top1"]:.1%} of tokens are the likeliest',
+        **describe(json.loads((runs / 'reading.json').read_text())),
+        'generated digits': 'work_dirs/demo/generated/, a sheet in '
+        'work_dirs/demo/generated.png',
+    }
+
+
 def summary(name: str, data: str, seconds: float) -> str:
     """Say what was measured, and where everything lies."""
     runs = ROOT / 'work_dirs'
@@ -62,6 +91,7 @@ def summary(name: str, data: str, seconds: float) -> str:
         'codebook usage': f'{metrics["codebook/usage"]:.1%}',
         'codebook perplexity': f'{metrics["codebook/perplexity"]:.1f}',
         'training speed': f'{speed["images_per_second"]:.0f} images/s',
+        **(generated_rows() if data == 'digits' else {}),
         'this demo took': f'{seconds:.0f} s',
         'reconstructions': f'work_dirs/{name}_test/batched_visual/validation.png',
         'one picture': f'work_dirs/vqgan_{data}_inference/',
@@ -82,6 +112,8 @@ def main() -> None:
     started = time.monotonic()
     name = f'demo/{args.data}'
     run_commands(name, args.data)
+    if args.data == 'digits':
+        generate_digits()
     print(summary(name, args.data, time.monotonic() - started))
 
 
