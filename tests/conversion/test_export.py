@@ -74,6 +74,27 @@ def test_a_format_that_cannot_hold_a_part_names_it_and_those_that_can(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_format_of_one_part_names_the_files_of_the_others(tmp_path):
+    model = networks.build(networks.LLAMA)
+    state = state_hash(model.tokenizer.state_dict())
+    frozen = {'tokenizer': FrozenPart(state, (WeightFile('t.pth', 'hash'),))}
+    export_of = {}
+    for name in ('transformers', 'safetensors'):
+        exported(networks.LLAMA, name, tmp_path, frozen=frozen)
+        file = tmp_path / f'{export.Format(name).file}.json'
+        export_of[name] = json.loads(file.read_text())
+    part = only(model.state_dict(), ['transformer'])
+    assert export_of['transformers']['state_hash'] == state_hash(part)
+    files = [record['frozen']['tokenizer']['files'] for record in export_of.values()]
+    assert files == [[{'path': 't.pth', 'sha256': 'hash'}], []]
+    with pytest.raises(
+        ConversionError,
+        match=r'diffusers cannot hold this model: transformer: this is a format of tok'
+        r'.*that can: safetensors, transformers$',
+    ):
+        exported(networks.LLAMA, 'diffusers', tmp_path)
+
+
 def test_random_weights_in_a_dry_run(tmp_path):
     form = export.Format('taming')
     lines = export.export(CONFIG, None, form, out=tmp_path / 'x.ckpt')

@@ -207,6 +207,8 @@ class AutoencoderFamily(Family):
         for name in ('tokenizer.post_encode', 'pre_decode'):
             if f'{name}.conv.weight' not in weights:
                 found.append(f'{name}: no 1x1 convolution, which the format demands')
+        if hasattr(model, 'transformer'):
+            found.append('transformer: this is a format of tokenizers')
         if reason := self.quantizer_obstacle(model.tokenizer.quantizer):
             found.append(f'tokenizer.quantizer: {reason}')
         return found or self._network_obstacles(model, weights)
