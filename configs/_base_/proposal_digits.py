@@ -8,6 +8,8 @@ _base_ = ['./proposal.py']
 _ir_config = '{{$ir_config:configs/demo/vqgan_digits.py}}'
 _weights = '{{$ir_state_dict:work_dirs/demo/digits/checkpoints/latest/model.pth}}'
 _tokens = '{{$tokens:work_dirs/demo/digits_tokenize_train/tokens}}'
+# Digits are of this size already; what stands in for them in a dry run is not.
+_crop = [dict(type='CenterCrop', size=32)]
 
 model = dict(
     tokenizer=dict(_from_=_ir_config, _at_='.validator.model.tokenizer'),
@@ -16,8 +18,8 @@ model = dict(
     classes=10,
 )
 train_dataset = dict(
-    _delete_=True, type='TokenSampleDataset', root=_tokens, transforms=[]
+    _delete_=True, type='TokenSampleDataset', root=_tokens, transforms=_crop
 )
-val_dataset = dict(transforms=[])
+val_dataset = dict(transforms=_crop)
 val_metrics = dict(rfid=None, gfid=None)  # Inception knows no digits
 trainer = dict(weights=['{{$it_state_dict:None}}', _weights])
