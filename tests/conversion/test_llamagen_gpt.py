@@ -107,6 +107,15 @@ def shipped(size, pixels=''):
     return config.load(file).trainer.model
 
 
+@pytest.fixture(scope='module')
+def read_once():
+    """Let the shipped configs be read once for all sizes."""
+    found = list(configs._shipped(paths.ROOT / 'configs' / 'llamagen'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(configs, '_shipped', lambda folder: found)
+        yield
+
+
 # The published sizes: layers, heads, width, and the rule of its code for the MLPs.
 @pytest.mark.parametrize(
     ('size', 'depth', 'heads', 'dim'),
@@ -118,7 +127,7 @@ def shipped(size, pixels=''):
         ('3B', 24, 32, 3200),
     ],
 )
-def test_the_shipped_config_is_chosen(size, depth, heads, dim):
+def test_the_shipped_config_is_chosen(size, depth, heads, dim, read_once):
     mlp_dim = -(-int(2 * 4 * dim / 3) // 256) * 256
     shapes = {
         'tok_embeddings.weight': (16384, dim),
@@ -131,7 +140,7 @@ def test_the_shipped_config_is_chosen(size, depth, heads, dim):
         found = GPT.model_config(weights, grid=grid)
         body = found['transformer']
         assert (body['depth'], body['heads'], body['dim']) == (depth, heads, dim)
-        path = configs.choose(found, paths.ROOT / 'configs' / 'llamagen')
+        path = configs.choose(found)
         assert path is not None and path.parent.name == 'llamagen'
         assert config.load(path).trainer.model == shipped(size, pixels)
 
