@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from tests.models.tiny_proposal import validator
 from tests.runs import job, toy
+from vq.callbacks import position_loss
 from vq.callbacks.position_loss import draw, write
 from vq.datasets.decoding import read_image
 from vq.runners import Validator
@@ -33,6 +34,7 @@ def test_the_curve_is_the_mean_of_each_place(tmp_path: Path) -> None:
         losses.append(functional.nll_loss(told, rows[0, :, 0], reduction='none'))
     expected = torch.stack(losses).mean(0).tolist()
 
+    assert (tmp_path / 'position_loss.png').stat().st_size > 1000
     with (tmp_path / 'position_loss.csv').open() as file:
         found = [*csv.DictReader(file)]
     assert [float(line['loss']) for line in found] == pytest.approx(expected, rel=1e-5)
@@ -40,7 +42,10 @@ def test_the_curve_is_the_mean_of_each_place(tmp_path: Path) -> None:
     assert places == [(i, i // 4, i % 4) for i in range(16)]
 
 
-def test_each_checkpoint_has_its_own(tmp_path: Path) -> None:
+def test_each_checkpoint_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(position_loss, 'draw', lambda means, path: None)
     runner = validator(tmp_path / 'iter_1', callbacks=CURVE)
     runner.run()
     torch.nn.init.zeros_(runner.model.transformer.head.linear.weight)  # type: ignore[union-attr, arg-type]

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.models.tiny_proposal import trainer, validator
+from vq.callbacks import position_loss
 from vq.runners.monitor import Monitor
 
 METRICS = dict(
@@ -15,7 +18,10 @@ METRICS = dict(
 )
 
 
-def test_each_checkpoint_has_its_numbers_and_its_curve(tmp_path: Path) -> None:
+def test_each_checkpoint_has_its_numbers_and_its_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(position_loss, 'draw', lambda means, path: None)
     run = tmp_path / 'run'
     trainer(run, dict(type='CheckpointCallback', interval=1), iters=2, lr=1.0).run()
     watched = validator(

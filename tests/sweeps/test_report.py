@@ -1,6 +1,7 @@
 """A sweep's numbers are those of its folders; the table marks the best of them."""
 
 import csv
+import importlib
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,14 @@ NOISES = (2.0, 30.0, 90.0)
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the pictures: they take most of the time."""
+    monkeypatch.setattr(
+        importlib.import_module('vq.sweeps.report'), 'draw', lambda *_: False
+    )
+
+
+@pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for the repository, with the statistics of the data set."""
     monkeypatch.setattr(paths, 'ROOT', tmp_path)
@@ -54,6 +63,7 @@ def fid(x: Tensor, y: Tensor) -> float:
     return float(apart + np.trace(a + b - 2 * sqrtm(a @ b).real))
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_numbers_are_those_of_the_folders(root: Path, points: list[Point]) -> None:
     results = report(points, config=config(root), out=root / 'out')
     real = PooledPixels()(originals()).pooled
@@ -92,6 +102,7 @@ def test_the_table_shows_what_differs_and_marks_the_best(
     assert (root / 'out' / 'pareto.png').stat().st_size > 1000
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_what_was_measured_is_not_measured_again(
     root: Path, points: list[Point]
 ) -> None:
