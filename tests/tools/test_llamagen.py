@@ -123,7 +123,10 @@ def test_sub_tokens_have_no_npy(tool: ModuleType, root: Path) -> None:
 
 
 def test_images_of_no_one_size_are_refused(tool: ModuleType, root: Path) -> None:
-    words = ['--override', ".validator.dataset.transforms:[dict(type='Resize',size=16)]"]
+    words = [
+        '--override',
+        ".validator.dataset.transforms:[dict(type='Resize',size=16)]",
+    ]
     with pytest.raises(ConfigError, match='must end with a crop'):
         run(tool, *words)
 
