@@ -112,7 +112,7 @@ def _smaller(half: Mapping[str, Any], path: str) -> dict[str, Any]:
     for i, callback in enumerate(half.get('callbacks', ())):
         found = CALLBACKS.find(callback.get('type'))
         if found is not None and 'interval' in inspect.signature(found).parameters:
-            changes[f'{path}.callbacks[{i}].interval'] = 1
+            changes[f'{path}.callbacks[{i}].interval'] = found.dry_run_interval
     return changes
 
 

@@ -23,10 +23,12 @@ class Callback:
     Attributes:
         block_size: Consecutive images that validation must leave on one rank; 0: any.
         resume_options: Options of `Trainer.resume`.
+        dry_run_interval: What a dry run makes of its `interval`, if it takes one.
     """
 
     block_size: int = 0
     resume_options: Mapping[str, Any] = {}
+    dry_run_interval: int = 1
 
     def before_run(self, runner: Runner) -> None:
         """Act once everything is built and, in training, resumed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vq import distributed, images
+from vq import distributed, dry_run, images
 from vq.callbacks.base import Callback
 from vq.pictures import KINDS, pictures
 from vq.registry import CALLBACKS
@@ -43,6 +43,9 @@ class ImagesCallback(Callback):
         height: Smaller pictures are enlarged by the largest whole factor that keeps
             them within this many pixels.
     """
+
+    # Sampling a sheet takes a large proposal network minutes on a CPU: one is enough.
+    dry_run_interval = dry_run.ITERATIONS
 
     def __init__(
         self,
