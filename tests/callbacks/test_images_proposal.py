@@ -8,12 +8,21 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from tests.models.tiny_proposal import batch, trainer, validator
+from tests.models.tiny_proposal import (
+    CLASSES,
+    DATA,
+    batch,
+    config,
+    trainer,
+    validator,
+)
+from tests.runs import job
 from vq.datasets.decoding import read_image
+from vq.generation.draws import by_class
 from vq.images import to_uint8
 from vq.models.proposal import SEED
 from vq.models.transformers import uniforms
-from vq.runners import randomness
+from vq.runners import Generator, randomness
 from vq.types import Batch
 
 SHEET = dict(type='ImagesCallback', interval=1, number=2, pairs=1, height=1)
@@ -97,6 +106,27 @@ def test_single_pictures_of_one_kind_cost_no_other(tmp_path: Path) -> None:
     assert made == [False] * 3
     names = [path.name for path in (tmp_path / 'unbatched_visual').iterdir()]
     assert sorted(names) == [f'generated_{i:08d}.png' for i in range(7)]
+
+
+def test_validation_draws_what_vq_generate_does(tmp_path: Path) -> None:
+    visual = dict(type='VisualCallback', pattern='generated')
+    runner = validator(tmp_path, callbacks=[visual])
+    runner.run()
+    generator = Generator(
+        job=job(tmp_path),
+        model=config(),
+        strategy=dict(type='DDPStrategy'),
+        batch_size=5,
+    )
+    generator.model.load_state_dict(runner.model.state_dict())
+    generator.begin()
+    # The data set's picture i is of class i mod 3, too.
+    draws = by_class(range(CLASSES), DATA['length'])
+    sampling = generator.model.sampling
+    drawn = generator.draw(draws, sampling=sampling, seed=SEED)
+    for i, picture in enumerate(drawn):
+        path = tmp_path / 'unbatched_visual' / f'generated_{i:08d}.png'
+        assert torch.equal(read_image(path), picture)
 
 
 def test_of_tokens_there_is_no_original(tmp_path: Path) -> None:
