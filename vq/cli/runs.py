@@ -16,7 +16,8 @@ def _add_validation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--visual',
         metavar='REGEX',
-        help='save each picture whose kind (image, reconstruction) matches fully',
+        help='save each picture whose kind (image, reconstruction, completed, '
+        'generated) matches fully',
     )
     parser.add_argument('--tokenize', action='store_true', help='save tokens too')
     parser.add_argument('--ema', action='store_true', help='use the averaged weights')
