@@ -146,5 +146,3 @@ class Measurer:
                 'measured: sample the rest, or remove what does not belong there'
             )
         return validator
-
-
