@@ -3,6 +3,7 @@
 model = dict(
     transformer=dict(
         type='GPT2',
+        weights='huggingface/gpt2-medium',
         dim=1024,
         depth=24,
         heads=16,
