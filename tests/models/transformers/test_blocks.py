@@ -80,3 +80,15 @@ def test_errors_name_the_way_out():
         body(positions='2d')
     with pytest.raises(ValueError, match='heads of 4 n channels, got 2'):
         body(positions='grid', heads=8)
+
+
+@torch.no_grad()
+def test_angles_stay_exact_beside_half_precision():
+    inner, hidden = body('grid'), torch.randn(2, LENGTH, 16)
+    before, exact = inner.table.clone(), inner(hidden)
+    half = inner.to(torch.bfloat16)
+    assert torch.equal(half.table, before)
+    found = half(hidden.bfloat16())
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), exact, rtol=0, atol=0.1)
+    assert half.to('meta').table.device.type == 'meta'

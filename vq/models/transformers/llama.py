@@ -1,7 +1,8 @@
 """Llama (https://arxiv.org/abs/2302.13971), with positions along a row or a grid."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -118,6 +119,13 @@ class Llama(CausalTransformer):
             else grid_table(self.grid, dim // heads, base=base)
         )
         self.register_buffer('table', table, persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        table = self.table
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.table.dtype != table.dtype:  # angles stay exact beside bf16 weights
+            self.table = table.to(self.table.device)
+        return self
 
     def placed(self, hidden: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
         """Turn queries and keys by their positions; leave the input as it is."""
