@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vq import distributed, dry_run, logs, paths
+from vq.callbacks.base import Callback
 from vq.callbacks.codebook import CollapseError
 from vq.checkpoints import CheckpointError
 from vq.config import Config, ConfigError, apply_overrides, check, load, parse_words
@@ -110,7 +111,7 @@ def _smaller(half: Mapping[str, Any], path: str) -> dict[str, Any]:
     if 'iters' in half:
         changes[f'{path}.iters'] = dry_run.ITERATIONS
     for i, callback in enumerate(half.get('callbacks', ())):
-        found = CALLBACKS.find(callback.get('type'))
+        found: type[Callback] | None = CALLBACKS.find(callback.get('type'))
         if found is not None and 'interval' in inspect.signature(found).parameters:
             changes[f'{path}.callbacks[{i}].interval'] = found.dry_run_interval
     return changes
