@@ -39,7 +39,7 @@ $(INSTALLED)-docs: $(INSTALLED)
 	$(PIP) --editable '.[docs]'
 	@touch $@
 
-demo: $(INSTALLED)  ## train a small tokenizer on DATA and show what it learnt
+demo: $(INSTALLED)  ## train a small tokenizer on DATA, and a transformer that draws digits
 	$(BIN)/python tools/demo.py $(DATA) $(ARGS)
 
 demo-kd: $(INSTALLED)  ## VQ-KD, Cluster and pixel decoders for them, on photographs
