@@ -104,11 +104,13 @@ def test_a_dry_run_needs_no_weights_and_is_small(
     tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv('DRY_RUN', 'True')
+    real = tmp_path / 'real'
     for number in ('50000', '3'):  # and never minds what an earlier one left
-        words = [str(TINY), '--number', number, '--npz']
+        words = [str(TINY), '--number', number, '--npz', '--out', str(real)]
         generate.run(generate_parser().parse_args(words))
     out = tmp_path / 'dry_run' / 'tiny_proposal_generate' / 'samples'
     assert len(names(out)) == 4 and Path(f'{out}.npz').is_file()
+    assert not real.exists()  # whose samples it would write over
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,8 @@ def test_a_dry_run_needs_no_weights_and_is_small(
         ('--box 1 1 1 1', '--edit and --box belong together'),
         ('--interpolate 1 2 --classes 1', 'leave --classes out'),
         ('--number 0', '--number must be at least 1, got 0'),
+        ('--batch-size 0', '--batch-size must be at least 1, got 0'),
+        ('--seed -1', '--seed must be at least 0, got -1'),
         ('--classes 1 5', 'class 5 is none of the network, which has 0 to 4'),
         ('--complete README.md --rows 2', 'Give --classes CLASS'),
     ],

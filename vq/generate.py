@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     config = commands.load_config(args, halves=['validator'])
     name = f'{config.path.stem}_generate'
     out = paths.work_dir(name, dry_run=dry_run.enabled()) / kind
-    if args.out:
+    if args.out and not dry_run.enabled():  # a rehearsal leaves real samples alone
         out = (Path.cwd() / args.out).resolve()
     generator: Generator = commands.build(_of(config, args), 'validator', name=name)
     commands.load_weights(generator, commands.weight_files(args))
@@ -87,8 +87,11 @@ def _kind(args: argparse.Namespace) -> str:
             raise ValueError(f'--{flag} and --{needed} belong together: give both')
     if args.interpolate and args.classes:
         raise ValueError('--interpolate names its classes itself: leave --classes out')
-    if args.number is not None and args.number < 1:
-        raise ValueError(f'--number must be at least 1, got {args.number}')
+    for flag, least in dict(number=1, batch_size=1, seed=0).items():
+        value = getattr(args, flag)
+        if value is not None and value < least:
+            name = flag.replace('_', '-')
+            raise ValueError(f'--{name} must be at least {least}, got {value}')
     return kinds[chosen[0]] if chosen else 'samples'
 
 

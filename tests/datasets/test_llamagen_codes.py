@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,6 +82,20 @@ def test_two_ranks_write_the_same_and_what_is_missing(root: Path) -> None:
     for path, time in written.items():
         assert path.read_bytes() == (two / changed.name / path.name).read_bytes()
         assert (path.stat().st_mtime_ns == time) == (path.name != '4.npy')
+
+
+def test_files_of_a_killed_run_are_no_data_set(root: Path) -> None:
+    class Killed(TokenDataset):
+        def row(self, index: int) -> Any:
+            if index == 4:
+                raise KeyboardInterrupt
+            return super().row(index)
+
+    store = Killed(root.parent / 'tokens')
+    with pytest.raises(KeyboardInterrupt):
+        write_codes(store, root.parent / 'part', image_size=24)
+    with pytest.raises(MissingDataError, match='0.npy is missing'):
+        LlamaGenCodesDataset(root=str(root.parent / 'part'))
 
 
 def test_other_tokens_are_not_mixed_in(root: Path) -> None:

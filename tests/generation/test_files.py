@@ -1,5 +1,6 @@
 """Pictures, the sheet, the .npz and the record, as others read them."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ def test_missing_and_torn_pictures_are_not_good(tmp_path: Path) -> None:
     assert pictures.is_good(file) and not pictures.is_good(tmp_path / 'x.png')
     flipped = bytearray(good)
     flipped[len(good) // 2] ^= 1
-    for bad in (b'', good[:40], good[: len(good) // 2], bytes(flipped)):
+    short = good[:11] + b'\x0c' + good[12:]  # says the length of its first part
+    for bad in (b'', good[:40], good[: len(good) // 2], bytes(flipped), short):
         file.write_bytes(bad)
         assert not pictures.is_good(file)
 
@@ -102,16 +104,20 @@ def test_the_sheet_shows_the_pictures(tmp_path: Path) -> None:
 def test_a_record_lets_only_the_number_grow(tmp_path: Path) -> None:
     folder = tmp_path / 'v1.0'
     settings = dict(classes=[*range(1000)], grid=(4, 4), cfg=2.0, top_p=None)
-    check_record(folder, settings, 5)  # nothing there yet
+    check = partial(check_record, folder, names=['7/000000'])
+    check(settings, 5)  # nothing there yet
+    pictures.write(random_images(1)[0], folder / '7' / '000000.png')
+    with pytest.raises(ValueError, match=f'but no {folder}.json says what made'):
+        check(settings, 5)
     write_record(folder, settings, 5, config='x.py')
     assert (tmp_path / 'v1.0.json').is_file()
-    check_record(folder, settings, 5)
-    check_record(folder, settings, 6)
+    check(settings, 5)
+    check(settings, 6)
     with pytest.raises(ValueError, match='number is 5 there and 4 here'):
-        check_record(folder, settings, 4)
+        check(settings, 4)
     other = {**settings, 'classes': [1], 'cfg': 3.0}
     with pytest.raises(ValueError, match='other samples') as caught:
-        check_record(folder, other, 5)
+        check(other, 5)
     text = str(caught.value)
     assert 'cfg is 2.0 there and 3.0 here' in text and 'top_p' not in text
     assert '... there and [1] here' in text and 'grid' not in text

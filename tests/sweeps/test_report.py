@@ -115,7 +115,11 @@ def test_what_was_measured_is_not_measured_again(
 
     fewer = config(root, gis=generated('InceptionScoreMetric', splits=3))
     assert report(points[:1], config=fewer, out=root / 'out') != first[:1]
-    (record := points[1].beside('.json')).write_text('{"seed": 1}')
+    record = points[1].beside('.json')
+    record.write_text('{"command": "with one more value"}')
+    noted = report(points, config=config(root), out=root / 'out')
+    assert noted[1:] == again[1:]
+    record.write_text('{"seed": 1}')
     changed = report(points, config=config(root), out=root / 'out')
     assert changed[1].values == again[2].values
     record.write_text('torn')

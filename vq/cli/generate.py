@@ -86,7 +86,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         metavar='DIR',
         help='OUT/CLASS/000000.png ...; beside it OUT.png, a sheet, and OUT.json, what '
         'made them (default: work_dirs/CONFIG_generate/samples, completed, edited or '
-        'interpolated)',
+        'interpolated; a dry run always writes there, in work_dirs/dry_run)',
     )
     add('--npz', action='store_true', help="OUT.npz too, as ADM's evaluation reads it")
     add(

@@ -134,8 +134,9 @@ def write_codes(store: TokenDataset, folder: Path, *, image_size: int) -> None:
     bounds = [len(store) * (rank + i) // world_size for i in range(2)]
     total = bounds[1] - bounds[0]
     progress = Progress(label=str(codes), total=total, describe=lambda n: f'{n:,.0f}')
-    for index in range(*bounds):
-        # The codes come last: where they are, all is there.
+    # From the last on: of a run that was killed numbers are missing, which whoever
+    # reads the files is told; and the codes last: where they are, all is there.
+    for index in reversed(range(*bounds)):
         if not (codes / f'{index}.npy').exists():
             tokens, category, _ = store.row(index)
             _write(labels / f'{index}.npy', np.array([category]))

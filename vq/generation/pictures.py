@@ -40,7 +40,7 @@ def is_good(path: Path) -> bool:
     try:
         with Image.open(path) as picture:
             picture.verify()
-    except (OSError, SyntaxError):  # Pillow's word for a bad checksum
+    except (OSError, SyntaxError, ValueError):  # Pillow's words for what is torn
         return False
     return True
 

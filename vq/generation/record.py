@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import vq
 from vq.checkpoints import write_json
 
 LONGEST = 60  # characters of a value in an error
+NOTES = ('config', 'command', 'version')  # what samples do not depend on
 
 
 def record_path(folder: Path) -> Path:
@@ -18,16 +19,31 @@ def record_path(folder: Path) -> Path:
     return folder.with_name(f'{folder.name}.json')
 
 
-def check_record(folder: Path, settings: Mapping[str, Any], number: int) -> None:
+def check_record(
+    folder: Path, settings: Mapping[str, Any], number: int, *, names: Iterable[str]
+) -> None:
     """Make sure that samples with these settings may be added to a folder.
 
     More than it was made for is welcome, less would leave samples behind.
 
+    Args:
+        folder: The folder.
+        settings: What the samples depend on.
+        number: How many there are to be.
+        names: Of their pictures, as in `Draw`.
+
     Raises:
-        ValueError: Something differs; both values and the ways out are named.
+        ValueError: Something differs, and both values are named; or there are pictures
+            without a record. The ways out are named.
     """
     path = record_path(folder)
     if not path.is_file():
+        places = {(folder / name).parent for name in names}
+        if any(any(place.glob('*.png')) for place in places):
+            raise ValueError(
+                f'{folder} holds pictures, but no {path} says what made them. Write to '
+                'another folder by --out DIR, or move them elsewhere'
+            )
         return
     theirs = json.loads(path.read_text('utf-8'))
     mine = json.loads(json.dumps({**settings, 'number': number}))

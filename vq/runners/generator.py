@@ -127,7 +127,7 @@ class Generator(Runner):
         settings = {**self.settings(sampling, seed), **plan.settings}
         # A dry run's weights are random, and its samples nobody's.
         if not dry_run.enabled():
-            check_record(folder, settings, plan.number)
+            check_record(folder, settings, plan.number, names=plan.names)
         distributed.barrier()  # all have checked before one writes
         if distributed.is_main():
             config = self.job.config.path

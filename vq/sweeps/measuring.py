@@ -9,6 +9,7 @@ from typing import Any
 from vq import distributed, dry_run
 from vq.checkpoints import write_json
 from vq.config import Config, check
+from vq.generation.record import NOTES
 from vq.metrics.features import MismatchError
 from vq.registry import RUNNERS
 from vq.runners import Job, Validator
@@ -110,10 +111,12 @@ class Measurer:
 
     def _made(self, point: Point) -> Any:
         """Return what the numbers depend on, as JSON gives it back."""
+        record = read_json(point.beside('.json')) or {}
+        samples = {key: record[key] for key in record if key not in NOTES}
         made = dict(
             settings=point.settings,
             number=point.number,
-            samples=distributed.broadcast(read_json(point.beside('.json'))),
+            samples=distributed.broadcast(samples),
             metrics=self._metrics,
             dataset=self._config.validator.dataset,
             allow_mismatch=self._allow_mismatch,
