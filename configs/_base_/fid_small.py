@@ -5,8 +5,6 @@ _base_ = ['./fid.py']
 _dataloader = dict(batch_size=32, num_workers=1)
 _callbacks = dict(statistics=dict(block_size=32), log=dict(interval=2))
 
-train_dataset = dict(transforms=[])
-val_dataset = dict(transforms=[])
 train_dataloader = _dataloader
 val_dataloader = _dataloader
 train_callbacks = _callbacks

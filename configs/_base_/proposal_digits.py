@@ -8,7 +8,7 @@ _base_ = ['./proposal.py']
 _ir_config = '{{$ir_config:configs/demo/vqgan_digits.py}}'
 _weights = '{{$ir_state_dict:work_dirs/demo/digits/checkpoints/latest/model.pth}}'
 _tokens = '{{$tokens:work_dirs/demo/digits_tokenize_train/tokens}}'
-# Digits are of this size already; what stands in for them in a dry run is not.
+# What stands in for digits in a dry run is larger.
 _crop = [dict(type='CenterCrop', size=32)]
 
 model = dict(
@@ -20,6 +20,5 @@ model = dict(
 train_dataset = dict(
     _delete_=True, type='TokenSampleDataset', root=_tokens, transforms=_crop
 )
-val_dataset = dict(transforms=_crop)
 val_metrics = dict(rfid=None, gfid=None)  # Inception knows no digits
 trainer = dict(weights=['{{$it_state_dict:None}}', _weights])

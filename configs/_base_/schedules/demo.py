@@ -5,8 +5,6 @@ _base_ = ['./vqgan.py']
 _cosine = dict(type='CosineAnnealingLR', T_max=1200, eta_min=6e-5)
 
 iters = 1200
-train_dataset = dict(transforms=[])
-val_dataset = dict(transforms=[])
 train_dataloader = dict(batch_size=32, num_workers=1)
 val_dataloader = dict(batch_size=32, num_workers=1)
 optimizers = dict(generator=dict(lr=3e-3), discriminator=dict(lr=3e-3))

@@ -7,8 +7,6 @@ these the probe is as good as an exact logistic regression (benchmarks/probe.py)
 _base_ = ['./probe.py']
 
 iters = '{{$iters:400}}'
-train_dataset = dict(transforms=[])
-val_dataset = dict(transforms=[])
 train_dataloader = dict(batch_size=128, num_workers=1)
 val_dataloader = dict(batch_size=128, num_workers=1)
 optimizers = dict(head=dict(trust_coefficient=0.03))
