@@ -60,6 +60,9 @@ def test_samples_sheet_npz_and_record(
     assert (record['cfg'], record['temperature'], record['top_k']) == (2.0, 0.9, 20)
     assert (record['seed'], record['number'], record['config']) == (0, 5, str(TINY))
     assert f'5 of 5 images are in {out}; 5 sampled now' in capsys.readouterr().out
+    command('--classes', '3', '1', '--number', '6')
+    with np.load(f'{out}.npz') as arrays:  # does not stay behind
+        assert arrays['arr_1'].tolist() == [3, 1, 3, 1, 3, 1]
 
 
 def test_a_sweep_is_a_folder_a_point_and_a_table(

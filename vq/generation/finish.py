@@ -13,7 +13,7 @@ _logger = logging.getLogger(__name__)
 
 
 def finish(plan: Plan, folder: Path, *, npz: bool) -> None:
-    """Write FOLDER.png and, if wanted, FOLDER.npz; every rank may call it.
+    """Write FOLDER.png and, if wanted or there already, FOLDER.npz; any rank may call.
 
     Args:
         plan: What the folder holds; all of it is there.
@@ -25,8 +25,8 @@ def finish(plan: Plan, folder: Path, *, npz: bool) -> None:
     sheet = folder.with_name(f'{folder.name}.png')
     write_sheet(sheet, folder, plan.names)
     _logger.info('sheet: %s', sheet)
-    if npz:
-        samples = folder.with_name(f'{folder.name}.npz')
+    samples = folder.with_name(f'{folder.name}.npz')
+    if npz or samples.is_file():  # which may be of fewer images
         files = [pictures.path_of(folder, draw.name) for draw in plan.draws]
         write_npz(samples, files, [draw.category for draw in plan.draws])
         _logger.info('%d images for evaluation: %s', len(files), samples)
