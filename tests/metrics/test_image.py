@@ -109,6 +109,13 @@ def test_a_perfect_reconstruction() -> None:
     assert values == {'L1': 0, 'MSE': 0, 'PSNR': 100, 'SSIM': pytest.approx(1)}
 
 
+def test_a_batch_of_tokens_has_nothing_to_compare_with() -> None:
+    batch, output = make_batch(*pictures())
+    batch.original_image = torch.empty(len(batch), 3, 0, 0, dtype=torch.uint8)
+    with pytest.raises(ValueError, match='PSNR compares .* x.png has tokens alone'):
+        PSNR().update(batch, output)
+
+
 def test_reset_forgets() -> None:
     metric = PSNR()
     measure(metric)

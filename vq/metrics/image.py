@@ -55,7 +55,16 @@ class ImageMetric(MeanMetric):
     def _pictures(
         self, batch: Batch, reconstruction: Reconstruction
     ) -> tuple[Tensor, Tensor]:
-        """Return what is compared: pictures in [0, 1], float64, (b, 3, h, w) each."""
+        """Return what is compared: pictures in [0, 1], float64, (b, 3, h, w) each.
+
+        Raises:
+            ValueError: The batch has tokens in the place of pictures.
+        """
+        if not batch.original_image.numel():
+            raise ValueError(
+                f'{type(self).__name__} compares with the original pictures, and '
+                f'{batch.ids[0]} has tokens alone: leave it out, or validate on images'
+            )
         prediction = to_uint8(reconstruction.image).double() / 255
         return prediction, batch.original_image.double() / 255
 
