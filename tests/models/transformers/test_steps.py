@@ -46,6 +46,17 @@ def test_compiled_steps_draw_the_same(fresh: Any) -> None:
     assert graphs() == 1 and list(steps._caches.values()) == [first]
 
 
+def test_a_sweep_is_not_stopped_by_torchs_limit(fresh: Any) -> None:
+    net = network(depth=1)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for temperature in (0.5, 2.0):  # a graph each
+            sampling = Sampling(temperature=temperature)
+            steps = CompiledSteps(net, backend='eager')
+            compiled = drawn(net, sampling=sampling, steps=steps)
+            assert torch.equal(compiled, drawn(net, sampling=sampling))
+    assert graphs() == 2
+
+
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_recorded_graphs_draw_the_same(fresh: Any) -> None:

@@ -12,6 +12,8 @@ from vq.models.transformers.guidance import Sampling, draw, guided
 from vq.models.transformers.heads import none_before
 from vq.models.transformers.network import TokenTransformer
 
+GRAPHS = 256  # of a process at most: one for each setting and size of a batch
+
 
 class Steps:
     """Takes the steps of a sampler, and has the caches that they need.
@@ -38,7 +40,8 @@ class CompiledSteps(Steps):
     """Steps that torch.compile translates, on a GPU into a recorded graph.
 
     The first batch of a size takes long. A graph has its memory at a fixed place, hence
-    caches are used again, and two batches cannot be drawn at the same time.
+    caches are used again, and two batches cannot be drawn at the same time. Other sizes
+    and other settings of a sampler are code of their own.
 
     Args:
         network: In evaluation mode.
@@ -48,6 +51,9 @@ class CompiledSteps(Steps):
     def __init__(self, network: TokenTransformer, *, backend: str = 'inductor') -> None:
         super().__init__(network, static=True)
         graphs = backend == 'inductor' and network.starts.is_cuda
+        # A sweep needs more than torch allows one function, where it would end.
+        limits = torch._dynamo.config
+        limits.recompile_limit = max(limits.recompile_limit, GRAPHS)
         self._caches: dict[tuple[int, torch.dtype], Cache] = {}
         self._following: Callable[..., Tensor] = torch.compile(
             following,
