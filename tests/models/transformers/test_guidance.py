@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vq.models.transformers import Sampling, uniforms
-from vq.models.transformers.guidance import draw, guided
+from vq.models.transformers.guidance import LEAST_TEMPERATURE, draw, guided
 
 
 def frequencies(logits, sampling, number=4000):
@@ -50,6 +50,12 @@ def test_ends_of_the_range_are_drawn_and_nothing_beyond():
     assert draw(many, last, Sampling()).item() < 16384
 
 
+def test_the_least_temperature_takes_the_likeliest():
+    logits = torch.randn(1, 30) * 100
+    cold = Sampling(temperature=LEAST_TEMPERATURE)
+    assert draw(logits, torch.tensor([0.5]).double(), cold) == logits.argmax()
+
+
 def test_scales_grow_as_told():
     assert Sampling(cfg=4.0).scales(3) == [4.0] * 3
     assert Sampling(cfg=4.0, cfg_tokens=2).scales(4) == [4.0, 4.0, 1.0, 1.0]
@@ -78,6 +84,9 @@ def test_numbers_are_an_images_own():
         (dict(temperature=-1.0), 'temperature must be at least 0'),
         (dict(cfg=math.inf), 'cfg must be at least 0'),
         (dict(top_k=-1), 'top_k must be at least 0'),
+        (dict(top_k=0.9), 'top_k must be at least 0, and whole'),
+        (dict(temperature=None), 'temperature must be at least 0'),
+        (dict(temperature=1e-44), r'temperature must be 0, .* or at least 1e-06'),
         (dict(top_p=1.5), r'top_p must be in \(0, 1\]'),
     ],
 )

@@ -1,6 +1,7 @@
 """Rotary positions are complex factors, and only differences of them count."""
 
 import numpy as np
+import pytest
 import torch
 
 from vq.models.transformers.rope import grid_table, rotate, row_table
@@ -41,3 +42,8 @@ def test_turning_keeps_the_precision():
     half = rotate(heads.bfloat16(), table)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), rotate(heads, table), atol=0.05, rtol=0.02)
+
+
+def test_heads_that_are_no_pairs_are_refused():
+    with pytest.raises(ValueError, match='heads of 2 n channels, got 3'):
+        row_table(4, 3, base=100.0)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 Schedule = Literal['constant', 'linear', 'power']
 SCHEDULES = ('constant', 'linear', 'power')
+LEAST_TEMPERATURE = 1e-6  # float32 logits divided by much less are infinite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,21 @@ class Sampling:
             raise ValueError(
                 f'cfg_schedule must be one of {SCHEDULES}, got {self.cfg_schedule!r}'
             )
-        ranges = dict(cfg=0.0, cfg_power=0.0, temperature=0.0, top_k=0, cfg_tokens=0)
-        for name, least in ranges.items():
+        for name in ('cfg', 'cfg_power', 'temperature'):
             value = getattr(self, name)
-            if value is not None and not least <= value < math.inf:
-                raise ValueError(f'{name} must be at least {least}, got {value!r}')
+            if not isinstance(value, float | int) or not 0 <= value < math.inf:
+                raise ValueError(f'{name} must be at least 0, got {value!r}')
+        for name in ('top_k', 'cfg_tokens'):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int) and value >= 0):
+                raise ValueError(
+                    f'{name} must be at least 0, and whole, or None, got {value!r}'
+                )
+        if 0 < self.temperature < LEAST_TEMPERATURE:
+            raise ValueError(
+                'temperature must be 0, which takes the likeliest token, or at least '
+                f'{LEAST_TEMPERATURE:g}, got {self.temperature!r}'
+            )
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f'top_p must be in (0, 1], got {self.top_p!r}')
 

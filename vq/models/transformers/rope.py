@@ -15,7 +15,13 @@ def angles(positions: Tensor, pairs: int, *, base: float) -> Tensor:
 
 
 def row_table(length: int, head_dim: int, *, base: float) -> Tensor:
-    """Return the cosines and sines of all positions, (2, length, d / 2)."""
+    """Return the cosines and sines of all positions, (2, length, d / 2).
+
+    Raises:
+        ValueError: A head's channels are no pairs.
+    """
+    if head_dim % 2:
+        raise ValueError(f'rotary positions need heads of 2 n channels, got {head_dim}')
     turned = angles(torch.arange(length), head_dim // 2, base=base)
     return torch.stack([turned.cos(), turned.sin()])
 
