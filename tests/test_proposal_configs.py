@@ -11,6 +11,7 @@ import torch
 from tests.golden_cases import OWN
 from vq.config import Config, load
 from vq.registry import MODELS
+from vq.runners.schedules import Schedule
 
 ROOT = Path(__file__).parents[1]
 LLAMAGEN = 'configs/llamagen/c2i_{}_imagenet_{}.py'
@@ -50,11 +51,23 @@ def test_the_recipe_reaches_the_optimizer_that_is_used() -> None:
 
 @pytest.mark.parametrize('path', [AR, LLAMAGEN.format('B', 'ddp')])
 def test_the_cosine_ends_with_the_training(path: str) -> None:
-    trainer = loaded(path, iters=1234).trainer
+    trainer = loaded(path, iters=6789).trainer
     schedule = trainer.schedulers.transformer
     parts = schedule.get('schedulers', [schedule])
     begin = schedule.get('milestones', [0])[-1]
-    assert begin + parts[-1].T_max == trainer.iters == 1234
+    assert begin + parts[-1].T_max == trainer.iters == 6789
+
+
+@pytest.mark.parametrize('iters', [3, 4])
+def test_a_warm_up_may_be_the_whole_training(iters: int) -> None:
+    config = loaded(LLAMAGEN.format('B', 'ddp'), iters=iters, warmup=4)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=3.0)
+    schedule = Schedule(optimizer, config.trainer.schedulers.transformer)
+    rates = []
+    for _ in range(iters):
+        rates += [optimizer.param_groups[0]['lr']]
+        schedule.step({})
+    assert rates == pytest.approx([0, 1, 2, 3][:iters], abs=1e-6)
 
 
 def test_a_token_store_takes_the_place_of_the_images_in_training_alone() -> None:

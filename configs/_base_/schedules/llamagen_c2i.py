@@ -16,7 +16,9 @@ schedulers = dict(
         type='SequentialLR',
         schedulers=[
             dict(type='LinearLR', start_factor=1e-8, total_iters=_warmup - 1),
-            dict(type='CosineAnnealingLR', T_max='{{$iters:250_000}}' - _warmup),
+            dict(
+                type='CosineAnnealingLR', T_max=max(1, '{{$iters:250_000}}' - _warmup)
+            ),
         ],
         milestones=[_warmup],
     )

@@ -28,7 +28,7 @@ schedulers = dict(
             dict(type='LinearLR', start_factor=1e-8, total_iters=_warmup - 1),
             dict(
                 type='CosineAnnealingLR',
-                T_max='{{$iters:250_000}}' - _warmup,
+                T_max=max(1, '{{$iters:250_000}}' - _warmup),
                 eta_min=1e-5,
             ),
         ],
