@@ -21,8 +21,8 @@ CONTAINERS = ('state_dict', 'model')  # where training programs keep them in a f
 class Pretrained(nn.Module):
     """A network that takes weights from a file of its own.
 
-    One that is trained needs the file only where training begins: afterwards its
-    weights are in checkpoints.
+    One that is trained needs the file where a run is started or resumed: elsewhere its
+    weights come from checkpoints.
     """
 
     def load_pretrained(self) -> None:
