@@ -1,6 +1,8 @@
 """`vq.generate`, as it is typed."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from vq import generate, paths
 from vq.checkpoints.files import write_weights
 from vq.cli import generate_parser
 from vq.generation import pictures
+from vq.runners import Generator
 
 Command = Callable[..., Path]
 
@@ -63,6 +66,22 @@ def test_samples_sheet_npz_and_record(
     command('--classes', '3', '1', '--number', '6')
     with np.load(f'{out}.npz') as arrays:  # does not stay behind
         assert arrays['arr_1'].tolist() == [3, 1, 3, 1, 3, 1]
+
+
+def test_a_signal_is_told_by_the_exit_status(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = Generator.draw
+
+    def interrupted(self: Generator, draws: Any, **options: Any) -> torch.Tensor:
+        os.kill(os.getpid(), signal.SIGINT)
+        return draw(self, draws, **options)
+
+    words = ['--number', '3', '--batch-size', '2']
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Generator, 'draw', interrupted)
+        command(*words)
+    assert len(names(command(*words))) == 3
 
 
 def test_a_sweep_is_a_folder_a_point_and_a_table(

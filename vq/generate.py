@@ -60,7 +60,7 @@ def _sample(
         if not generator.generate(
             plan, sampling=sampling, seed=args.seed, folder=folder
         ):
-            return
+            raise KeyboardInterrupt  # for the exit status: not all is there
         finish(plan, folder, npz=args.npz)
     if len(folders) > 1 and _kind(args) == 'samples':
         number = len(plan.draws)
