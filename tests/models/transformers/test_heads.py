@@ -8,7 +8,7 @@ from torch import nn
 
 from tests.models.transformers.nets import LENGTH, drawn, network
 from vq.models.proposal import cross_entropy
-from vq.models.transformers import FactorisedHead, Sampling
+from vq.models.transformers import FactorisedHead, Sampling, heads
 from vq.models.transformers.heads import none_before
 
 SIZES = (4, 3, 2)
@@ -45,6 +45,18 @@ def test_all_at_once_is_one_by_one():
     changed = embedded[:, :, :-1] + torch.tensor([0.0, 1.0])[:, None]
     other = net.logits(features, changed)
     assert torch.equal(other[1], together[1]) and not other[2].equal(together[2])
+
+
+def test_no_kernel_gets_more_sequences_than_it_takes(monkeypatch):
+    head = network(sizes=SIZES).head
+    features, embedded = torch.randn(3, 7, 16), torch.randn(3, 7, 2, 16)
+    whole = head(features, embedded)
+    monkeypatch.setattr(heads, 'MOST_SEQUENCES', 8)
+    batches = []
+    head.body.register_forward_hook(lambda _, given, __: batches.append(len(given[0])))
+    for one, other in zip(head(features, embedded), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    assert batches == [8, 8, 5]
 
 
 def test_sampled_subtokens_are_the_likeliest_given_those_before():

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from vq.models.layers import at_least_float32
 from vq.models.transformers.llama import Llama
 
+# Kernels of attention on a GPU take no larger batch, and each token is a sequence here.
+MOST_SEQUENCES = 65_535
+
 
 class TokenHead(nn.Module):
     """One linear map to the logits of a single token.
@@ -65,7 +68,8 @@ class FactorisedHead(nn.Module):
     def forward(self, features: Tensor, embedded: Tensor) -> list[Tensor]:
         """Return the logits of the sub-tokens so far and of the next; see TokenHead."""
         places = torch.cat([features[..., None, :], embedded], dim=-2)
-        told = self.body(places.flatten(0, -3)).view_as(places).unbind(-2)
+        parts = torch.split(places.flatten(0, -3), MOST_SEQUENCES)
+        told = torch.cat([self.body(part) for part in parts]).view_as(places).unbind(-2)
         return [
             at_least_float32(linear(one))
             for linear, one in zip(self.linears, told, strict=False)
