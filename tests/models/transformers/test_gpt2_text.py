@@ -96,6 +96,11 @@ def test_a_missing_file_stops_training_alone(
     assert 'dry run: GPT2 is random' in caplog.text and command in caplog.text
 
 
+def test_a_folder_without_the_file_tells_the_way_out(tmp_path: Any) -> None:
+    with pytest.raises(FileNotFoundError, match='holds no model.safetensors: set wei'):
+        built(str(tmp_path))
+
+
 def test_without_a_file_nothing_is_read(folder: Any) -> None:
     assert built(None).weights is None
     settings = json.loads((folder / 'config.json').read_text())

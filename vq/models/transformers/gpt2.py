@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -130,10 +131,9 @@ class GPT2(CausalTransformer, Pretrained):
         """
         if self.weights is None:
             return
-        path = unless_dry(partial(find_weights, self.weights), self)
-        if path is None:
+        file = unless_dry(partial(_file, self.weights), self)
+        if file is None:
             return
-        file = path / FILE if path.is_dir() else path
         weights = body_weights(read_weights(file))
         positions = weights.get('positions.weight')
         if positions is not None:
@@ -145,6 +145,18 @@ class GPT2(CausalTransformer, Pretrained):
             weights['positions.weight'] = positions[: self.length]
         check_fit(self, weights, file)
         self.load_state_dict(weights)
+
+
+def _file(name: str) -> Path:
+    """Return the file of an entry of `vq.pretrained`, of a folder, or of a path."""
+    path = find_weights(name)
+    if not path.is_dir():
+        return path
+    if not (path / FILE).is_file():
+        raise FileNotFoundError(
+            f'{path} holds no {FILE}: set weights to the file that has the weights'
+        )
+    return path / FILE
 
 
 def body_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
