@@ -180,6 +180,9 @@ def test_what_is_missing_or_too_much():
         GPT.to_ours(theirs | {'cls_embedding.cap_proj.fc1.weight': torch.ones(1)})
     with pytest.raises(ConversionError, match='grid is a tuple, got 16'):
         GPT.to_ours(theirs, grid=16)
+    # How many heads an unknown width has would only be a guess.
+    with pytest.raises(ConversionError, match='is not published.*--options heads:'):
+        GPT.to_ours(theirs, grid=GIVEN['grid'])
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ from vq.conversion.proposals import (
     normalises,
     transformer_of,
 )
-from vq.conversion.rules import Rule, Table, nested
+from vq.conversion.rules import ConversionError, Rule, Table, nested
 from vq.models.transformers import Llama, TokenHead, TokenTransformer
 from vq.models.transformers.llama import BASE, NORM_EPS
 
-HEAD_DIM = 64  # channels of a head in all sizes but these, by their width
-HEAD_DIMS = {3200: 100}
+# Heads of the published sizes B, L, XL, XXL and 3B, by their width: no weight tells.
+HEADS = {768: 12, 1024: 16, 1280: 20, 1536: 24, 3200: 32}
 QKV = '.attention.qkv.weight'
 CODES = 'transformer.embedding.codes.weight'
 CLASSES = 'transformer.embedding.classes.weight'
@@ -79,7 +79,12 @@ class LlamaGenGPT(ProposalFamily):
     def sizes(self, weights: Weights, **options: Any) -> dict[str, Any]:
         """Read the sizes off the shapes."""
         mlp_dim, dim = structure.shape(weights, 'layers.0.feed_forward.w1.weight')
-        heads = options['heads'] or dim // HEAD_DIMS.get(dim, HEAD_DIM)
+        heads = options['heads'] or HEADS.get(dim)
+        if heads is None:
+            raise ConversionError(
+                f'a width of {dim} is not published, and no weight tells the number of '
+                'heads: pass --options heads:NUMBER'
+            )
         return dict(
             type='Llama',
             dim=dim,

@@ -74,6 +74,11 @@ def test_dropout_is_of_training_alone(kind):
 def test_errors_name_the_way_out():
     with pytest.raises(ValueError, match='3 heads do not divide a width of 16'):
         body(heads=3)
+    with pytest.raises(ValueError, match='0 heads do not divide a width of 16'):
+        body(heads=0)
+    for grid in ((3,), (0, 4)):
+        with pytest.raises(ValueError, match='grid must be rows and columns of tokens'):
+            body(grid=grid)
     with pytest.raises(ValueError, match=r'13 positions do not fit the grid \(3, 4\)'):
         body()(torch.zeros(1, 13, 16))
     with pytest.raises(ValueError, match="'row' or 'grid', got '2d'"):

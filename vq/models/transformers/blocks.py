@@ -34,7 +34,7 @@ class CausalAttention(nn.Module):
         self, *, dim: int, heads: int, bias: bool, qk_norm: bool, dropout: float
     ) -> None:
         super().__init__()
-        if dim % heads:
+        if heads < 1 or dim % heads:
             raise ValueError(f'{heads} heads do not divide a width of {dim}')
         self.heads = heads
         self.dropout = dropout
@@ -136,6 +136,9 @@ class CausalTransformer(nn.Module, ABC):
         norm: What follows them.
         checkpointing: Whether training recomputes each block's activations in the
             backward pass, for less memory and about a third more time.
+
+    Raises:
+        ValueError: The grid is not two numbers from 1 on.
     """
 
     def __init__(
@@ -149,6 +152,8 @@ class CausalTransformer(nn.Module, ABC):
         checkpointing: bool,
     ) -> None:
         super().__init__()
+        if len(grid) != 2 or min(grid) < 1:
+            raise ValueError(f'grid must be rows and columns of tokens, got {grid!r}')
         self.dim = dim
         self.heads = heads
         self.grid = (grid[0], grid[1])
