@@ -153,3 +153,13 @@ def test_the_head_follows_the_tokens() -> None:
     assert build(tied_head=True).transformer.head is None
     head = build('residual', head_depth=2).transformer.head
     assert isinstance(head, FactorisedHead) and len(head.body.blocks) == 2
+
+
+def test_images_are_scored_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build().eval()
+    spread(model)
+    whole = model.val_step(batch(5))
+    monkeypatch.setattr('vq.models.proposal.SCORED', 2)
+    parts = model.val_step(batch(5))
+    torch.testing.assert_close(parts.losses, whole.losses)
+    assert torch.equal(parts.ranks, whole.ranks)

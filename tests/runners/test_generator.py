@@ -249,3 +249,11 @@ def test_one_shape_for_compiled_code(tmp_path: Path) -> None:
 def test_other_systems_sample_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='is of a Toy, which samples nothing: give'):
         tiny_generator(tmp_path, model=dict(type='Toy'))
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    generator = tiny_generator(tmp_path)
+    with torch.no_grad():
+        generator.model.transformer.embedding.weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r'1 of them.*transformer\.embedding\.weight'):
+        generator.begin()

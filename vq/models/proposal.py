@@ -27,6 +27,7 @@ from vq.registry import MODELS
 from vq.types import Batch, Loss, Optimizers, Prediction, Quantized, Reconstruction
 
 SEED = 0  # of what validation samples
+SCORED = 32  # images at a time: logits of 16,384 codes are 17 MB each
 
 
 @MODELS.register_module()
@@ -190,8 +191,9 @@ class ProposalNetwork(Reconstructor):
         tokens = self.tokens(batch)
         rows = self.transformer.rows(tokens)
         condition = self.condition(batch.category)
-        logits = self.transformer(rows, condition)
-        ranks = [_rank(k, rows[..., j]) for j, k in enumerate(logits)]
+        both = (torch.split(part, SCORED) for part in (rows, condition))
+        scored = [self._score(*part) for part in zip(*both, strict=True)]
+        losses, ranks = (torch.cat(part) for part in zip(*scored, strict=True))
         half = rows.clone()
         half[:, rows.shape[1] // 2 :] = UNKNOWN
         uniform = uniforms(SEED, batch.index, rows[0].numel()).to(rows.device)
@@ -203,11 +205,17 @@ class ProposalNetwork(Reconstructor):
         )
         within = same_precision(tokens.device)
         return Prediction(
-            losses=cross_entropy(logits, rows),
-            ranks=torch.stack(ranks, dim=-1),
+            losses=losses,
+            ranks=ranks,
             quantized=self.quantized(tokens),
             makers={kind: within(make) for kind, make in makers.items()},
         )
+
+    def _score(self, rows: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each token's loss, (b, n), and its rank, (b, n, g)."""
+        logits = self.transformer(rows, condition)
+        ranks = [_rank(k, rows[..., j]) for j, k in enumerate(logits)]
+        return cross_entropy(logits, rows), torch.stack(ranks, dim=-1)
 
     def quantized(self, tokens: Tensor) -> Quantized:
         """Return tokens with their latent."""

@@ -86,8 +86,17 @@ class Generator(Runner):
 
         The transformer's matrices take the precision of autocast for good: each token
         reads all of them, and would read them twice as wide, or cast them anew.
+
+        Raises:
+            ValueError: Weights are not finite.
         """
         state = self.model.state_dict()
+        broken = [name for name, value in state.items() if not value.isfinite().all()]
+        if broken:
+            raise ValueError(
+                f'the weights are not finite, {len(broken)} of them, such as '
+                f'{broken[0]}: sample from an earlier checkpoint'
+            )
         hashed = checkpoints.state_hash(state) if distributed.is_main() else ''
         self.weights = distributed.broadcast(hashed)
         for module in self.model.transformer.modules():

@@ -12,7 +12,7 @@ schedulers = dict(
     transformer=dict(
         schedulers=[
             dict(type='LinearLR', start_factor=1 / _warmup, total_iters=_warmup - 1),
-            dict(type='CosineAnnealingLR', T_max='{{$iters:3000}}' - _warmup),
+            dict(type='CosineAnnealingLR', T_max=max(1, '{{$iters:3000}}' - _warmup)),
         ],
         milestones=[_warmup],
     )

@@ -93,3 +93,9 @@ def test_numbers_are_an_images_own():
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         Sampling(**settings)
+
+
+def test_logits_that_are_no_numbers_draw_some_token() -> None:
+    logits = torch.full((2, 5), torch.nan)
+    drawn = draw(logits, torch.tensor([0.0, 0.9], dtype=torch.float64), Sampling())
+    assert drawn.tolist() == [4, 4]

@@ -128,7 +128,8 @@ def draw(logits: Tensor, uniform: Tensor, sampling: Sampling) -> Tensor:
     # Of the sum, which rounding makes other than 1, so that a last token of no
     # probability is never drawn.
     place = torch.searchsorted(sums, uniform[:, None] * sums[:, -1:], right=True)
-    return tokens.gather(-1, place)[:, 0]
+    # Logits that are no numbers have no place; on a GPU they would end the process.
+    return tokens.gather(-1, place.clamp(max=tokens.shape[-1] - 1))[:, 0]
 
 
 def uniforms(seed: int, indices: Tensor | list[int], number: int) -> Tensor:
