@@ -99,3 +99,7 @@ def test_logits_that_are_no_numbers_draw_some_token() -> None:
     logits = torch.full((2, 5), torch.nan)
     drawn = draw(logits, torch.tensor([0.0, 0.9], dtype=torch.float64), Sampling())
     assert drawn.tolist() == [4, 4]
+
+
+def test_all_tokens_have_one_name() -> None:
+    assert Sampling(top_k=0, top_p=1.0) == Sampling()

@@ -64,6 +64,9 @@ class Sampling:
             )
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f'top_p must be in (0, 1], got {self.top_p!r}')
+        # Two words for one thing: a record of samples compares them.
+        object.__setattr__(self, 'top_k', self.top_k or None)
+        object.__setattr__(self, 'top_p', None if self.top_p == 1 else self.top_p)
 
     def scales(self, length: int) -> list[float]:
         """Return the scale of guidance of each of `length` tokens."""
