@@ -130,10 +130,15 @@ class CausalTransformer(nn.Module, ABC):
 
     Args:
         dim: Channels.
-        heads: Of the attention; divides `dim`.
+        depth: Number of blocks.
+        heads: Of their attention; divides `dim`.
         grid: Rows and columns of tokens.
-        blocks: The blocks.
-        norm: What follows them.
+        norm: Makes a norm, within the blocks and behind them.
+        mlp: Makes a block's MLP.
+        bias: Whether the linear maps of the attention have one.
+        qk_norm: Whether queries and keys are normalised.
+        dropout: Of what attention and MLP add, in training.
+        attention_dropout: Of the attention's weights, in training.
         checkpointing: Whether training recomputes each block's activations in the
             backward pass, for less memory and about a third more time.
 
@@ -145,10 +150,15 @@ class CausalTransformer(nn.Module, ABC):
         self,
         *,
         dim: int,
+        depth: int,
         heads: int,
         grid: tuple[int, int],
-        blocks: list[CausalBlock],
-        norm: nn.Module,
+        norm: Callable[[], nn.Module],
+        mlp: Callable[[], nn.Module],
+        bias: bool,
+        qk_norm: bool,
+        dropout: float,
+        attention_dropout: float,
         checkpointing: bool,
     ) -> None:
         super().__init__()
@@ -158,8 +168,22 @@ class CausalTransformer(nn.Module, ABC):
         self.heads = heads
         self.grid = (grid[0], grid[1])
         self.checkpointing = checkpointing
-        self.blocks = nn.ModuleList(blocks)
-        self.norm = norm
+        self.blocks = nn.ModuleList(
+            CausalBlock(
+                norm=norm,
+                attention=CausalAttention(
+                    dim=dim,
+                    heads=heads,
+                    bias=bias,
+                    qk_norm=qk_norm,
+                    dropout=attention_dropout,
+                ),
+                mlp=mlp(),
+                dropout=dropout,
+            )
+            for _ in range(depth)
+        )
+        self.norm = norm()
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=DEVIATION)

@@ -11,12 +11,7 @@ from torch.nn import functional
 from vq.checkpoints.files import CheckpointError
 from vq.checkpoints.weights import check_fit
 from vq.models.frozen import Pretrained, find_weights, read_weights, unless_dry
-from vq.models.transformers.blocks import (
-    DEVIATION,
-    CausalAttention,
-    CausalBlock,
-    CausalTransformer,
-)
+from vq.models.transformers.blocks import DEVIATION, CausalTransformer
 from vq.registry import MODELS
 
 NORM_EPS = 1e-5
@@ -84,28 +79,18 @@ class GPT2(CausalTransformer, Pretrained):
         checkpointing: bool = False,
         weights: str | None = None,
     ) -> None:
-        norm = partial(nn.LayerNorm, dim, eps=NORM_EPS)
         super().__init__(
             dim=dim,
+            depth=depth,
             heads=heads,
             grid=grid,
-            norm=norm(),
+            norm=partial(nn.LayerNorm, dim, eps=NORM_EPS),
+            mlp=partial(GELUMLP, dim=dim, hidden_dim=int(mlp_ratio * dim)),
+            bias=True,
+            qk_norm=qk_norm,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
             checkpointing=checkpointing,
-            blocks=[
-                CausalBlock(
-                    norm=norm,
-                    attention=CausalAttention(
-                        dim=dim,
-                        heads=heads,
-                        bias=True,
-                        qk_norm=qk_norm,
-                        dropout=attention_dropout,
-                    ),
-                    mlp=GELUMLP(dim=dim, hidden_dim=int(mlp_ratio * dim)),
-                    dropout=dropout,
-                )
-                for _ in range(depth)
-            ],
         )
         self.weights = weights
         self.positions = nn.Embedding(self.length, dim)

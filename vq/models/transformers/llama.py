@@ -7,11 +7,7 @@ from typing import Literal, Self
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vq.models.transformers.blocks import (
-    CausalAttention,
-    CausalBlock,
-    CausalTransformer,
-)
+from vq.models.transformers.blocks import CausalTransformer
 from vq.models.transformers.rope import grid_table, row_table
 from vq.registry import MODELS
 
@@ -88,28 +84,18 @@ class Llama(CausalTransformer):
         if positions not in ('row', 'grid'):
             raise ValueError(f"positions must be 'row' or 'grid', got {positions!r}")
         hidden_dim = mlp_width(dim) if mlp_dim is None else mlp_dim
-        norm = partial(nn.RMSNorm, dim, eps=eps)
         super().__init__(
             dim=dim,
+            depth=depth,
             heads=heads,
             grid=grid,
-            norm=norm(),
+            norm=partial(nn.RMSNorm, dim, eps=eps),
+            mlp=partial(SwiGLU, dim=dim, hidden_dim=hidden_dim),
+            bias=False,
+            qk_norm=qk_norm,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
             checkpointing=checkpointing,
-            blocks=[
-                CausalBlock(
-                    norm=norm,
-                    attention=CausalAttention(
-                        dim=dim,
-                        heads=heads,
-                        bias=False,
-                        qk_norm=qk_norm,
-                        dropout=attention_dropout,
-                    ),
-                    mlp=SwiGLU(dim=dim, hidden_dim=hidden_dim),
-                    dropout=dropout,
-                )
-                for _ in range(depth)
-            ],
         )
         self.positions = positions
         self.base = base
