@@ -97,3 +97,12 @@ def test_angles_stay_exact_beside_half_precision():
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), exact, rtol=0, atol=0.1)
     assert half.to('meta').table.device.type == 'meta'
+
+
+@pytest.mark.filterwarnings('error')
+def test_normalised_heads_keep_their_precision() -> None:
+    attention = CausalAttention(dim=16, heads=2, bias=False, qk_norm=True, dropout=0.0)
+    heads = torch.randn(1, 2, 3, 8)
+    whole, half = (attention.query_norm(x) for x in (heads, heads.bfloat16()))
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), whole, atol=2e-2, rtol=2e-2)

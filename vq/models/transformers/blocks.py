@@ -15,6 +15,17 @@ from vq.models.transformers.rope import rotate
 DEVIATION = 0.02  # of the numbers that weights begin with
 
 
+class HeadNorm(nn.RMSNorm):
+    """Root mean square normalisation in the precision of its weights.
+
+    Beside weights of float32 torch takes no fused kernel for bfloat16.
+    """
+
+    def forward(self, heads: Tensor) -> Tensor:
+        """Normalise (..., d), and return what came in in its own precision."""
+        return super().forward(heads.to(self.weight.dtype)).to(heads.dtype)
+
+
 class CausalAttention(nn.Module):
     """Multi-head attention of each position to itself and those before.
 
@@ -43,8 +54,8 @@ class CausalAttention(nn.Module):
         self.query_norm: nn.Module = nn.Identity()
         self.key_norm: nn.Module = nn.Identity()
         if qk_norm:
-            self.query_norm = nn.RMSNorm(dim // heads, eps=1e-6)
-            self.key_norm = nn.RMSNorm(dim // heads, eps=1e-6)
+            self.query_norm = HeadNorm(dim // heads, eps=1e-6)
+            self.key_norm = HeadNorm(dim // heads, eps=1e-6)
 
     def forward(
         self,
