@@ -27,9 +27,9 @@ CALLBACKS = [dict(type='LogCallback', interval=50), dict(type='TokenCallback')]
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
-    parser = argparse.ArgumentParser(
-        prog='llamagen.py',
-        description='Save the tokens of ten crops of each training image in '
+    parser = cli.new_parser(
+        'llamagen.py',
+        'Save the tokens of ten crops of each training image in '
         'work_dirs/NAME_llamagen/tokens.',
     )
     parser.add_argument('name', help='name of the run')
@@ -43,19 +43,8 @@ def parser() -> argparse.ArgumentParser:
         help=f"write LlamaGen's own files too, in {FOLDER}/ beside tokens/",
     )
     parser.add_argument('--ema', action='store_true', help='use the averaged weights')
-    parser.add_argument(
-        '--autocast', action='store_true', help='bf16 where the device has it'
-    )
-    parser.add_argument(
-        '--load-model-from',
-        nargs='+',
-        default=[],
-        metavar='PATH',
-        help='weight files or checkpoint folders; where two hold a key, the later wins',
-    )
-    parser.add_argument(
-        '--dry-run', action='store_true', help='rehearse: 4 images, no weights needed'
-    )
+    cli.add_autocast(parser)
+    cli.add_load_model_from(parser)
     return parser
 
 
