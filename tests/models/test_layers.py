@@ -1,6 +1,7 @@
 """Blocks: attention against its formula, sizes, frozen modules and state dicts."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,10 +9,13 @@ from torch import nn
 from torch.nn import functional
 
 from vq.models import layers
+from vq.models.norms import GroupNorm
+
+NORM = partial(GroupNorm, groups=2)
 
 
 def test_attention_equals_its_formula():
-    block = layers.AttentionBlock(dim=8, groups=2).double()
+    block = layers.AttentionBlock(dim=8, norm=NORM).double()
     latent = torch.randn(2, 8, 3, 4, dtype=torch.float64)
     normed = functional.group_norm(
         latent, 2, block.norm.weight, block.norm.bias, eps=1e-6
@@ -48,12 +52,12 @@ def test_upsample_repeats_pixels():
 
 
 def test_residual_block_is_shortcut_plus_convolutions():
-    block = layers.ResidualBlock(in_dim=4, out_dim=6, groups=2)
+    block = layers.ResidualBlock(in_dim=4, out_dim=6, norm=NORM)
     latent = torch.randn(1, 4, 5, 5)
     nn.init.zeros_(block.conv2.weight)
     nn.init.zeros_(block.conv2.bias)
     torch.testing.assert_close(block(latent), block.shortcut(latent))
-    same = layers.ResidualBlock(in_dim=4, out_dim=4, groups=2)
+    same = layers.ResidualBlock(in_dim=4, out_dim=4, norm=NORM)
     assert isinstance(same.shortcut, nn.Identity)
 
 

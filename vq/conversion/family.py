@@ -15,7 +15,7 @@ from vq.conversion import discriminators, structure
 from vq.conversion.rules import ConversionError, Renamed, Table
 from vq.models.decoders import ConvDecoder
 from vq.models.encoders import ConvEncoder
-from vq.models.layers import NORM_GROUPS
+from vq.models.norms import NORM_GROUPS
 from vq.models.reconstructor import Reconstructor
 
 Weights = Mapping[str, Tensor]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vq.conversion import discriminators
 from vq.conversion.rules import ConversionError, listed
-from vq.models.layers import NORM_GROUPS
+from vq.models.norms import NORM_GROUPS
 from vq.registry import MODELS
 
 Weights = Mapping[str, Tensor]

@@ -2,7 +2,7 @@
 
 from vq.models.cluster import Cluster
 from vq.models.connectors import Connector, Identity
-from vq.models.decoders import ConvDecoder, ViTDecoder
+from vq.models.decoders import ConvDecoder, MoVQDecoder, ViTDecoder
 from vq.models.discriminators import (
     PatchDiscriminator,
     StyleGAN2Discriminator,
@@ -86,6 +86,7 @@ __all__ = [
     'LinearProbe',
     'Llama',
     'MSELoss',
+    'MoVQDecoder',
     'NonSaturatingLoss',
     'NormEMAQuantizer',
     'OpenCLIPTeacher',

@@ -10,15 +10,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from vq.models.norms import GroupNorm, Norm
+
 T = TypeVar('T')
-NORM_GROUPS = 32
-NORM_EPS = 1e-6
 SCALE = 2.0**12  # a power of two: it changes no digit, but keeps fp16 from underflow
-
-
-def group_norm(dim: int, *, groups: int) -> nn.GroupNorm:
-    """Return the normalisation that every block of this family uses."""
-    return nn.GroupNorm(groups, dim, eps=NORM_EPS)
 
 
 @contextmanager
@@ -110,29 +105,41 @@ def frozen(module: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
+class Unchanged(nn.Module):
+    """Stands where a block could be."""
+
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the latent (b, dim, h, w)."""
+        del condition
+        return latent
+
+
 class ResidualBlock(nn.Module):
     """Two normalised convolutions beside a shortcut.
+
+    Every block hands its `condition`, what a decoder's normalisations may look at, to
+    its normalisations.
 
     Args:
         in_dim: Channels in.
         out_dim: Channels out; where they differ the shortcut is a 1x1 convolution.
-        groups: Groups of the normalisation.
+        norm: Makes a normalisation of so many channels.
     """
 
-    def __init__(self, *, in_dim: int, out_dim: int, groups: int = NORM_GROUPS) -> None:
+    def __init__(self, *, in_dim: int, out_dim: int, norm: Norm = GroupNorm) -> None:
         super().__init__()
-        self.norm1 = group_norm(in_dim, groups=groups)
+        self.norm1 = norm(in_dim)
         self.conv1 = nn.Conv2d(in_dim, out_dim, 3, padding=1)
-        self.norm2 = group_norm(out_dim, groups=groups)
+        self.norm2 = norm(out_dim)
         self.conv2 = nn.Conv2d(out_dim, out_dim, 3, padding=1)
         self.shortcut: nn.Module = (
             nn.Identity() if in_dim == out_dim else nn.Conv2d(in_dim, out_dim, 1)
         )
 
-    def forward(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map (b, in_dim, h, w) to (b, out_dim, h, w)."""
-        hidden = self.conv1(functional.silu(self.norm1(latent)))
-        hidden = self.conv2(functional.silu(self.norm2(hidden)))
+        hidden = self.conv1(functional.silu(self.norm1(latent, condition)))
+        hidden = self.conv2(functional.silu(self.norm2(hidden, condition)))
         out: Tensor = self.shortcut(latent) + hidden
         return out
 
@@ -142,21 +149,21 @@ class AttentionBlock(nn.Module):
 
     Args:
         dim: Channels.
-        groups: Groups of the normalisation.
+        norm: Makes a normalisation of so many channels.
     """
 
-    def __init__(self, *, dim: int, groups: int = NORM_GROUPS) -> None:
+    def __init__(self, *, dim: int, norm: Norm = GroupNorm) -> None:
         super().__init__()
-        self.norm = group_norm(dim, groups=groups)
+        self.norm = norm(dim)
         self.query = nn.Conv2d(dim, dim, 1)
         self.key = nn.Conv2d(dim, dim, 1)
         self.value = nn.Conv2d(dim, dim, 1)
         self.out = nn.Conv2d(dim, dim, 1)
 
-    def forward(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map (b, dim, h, w) to the same shape."""
         height = latent.shape[-2]
-        normed = self.norm(latent)
+        normed = self.norm(latent, condition)
         query, key, value = (
             rearrange(layer(normed), 'b d h w -> b 1 (h w) d')
             for layer in (self.query, self.key, self.value)
@@ -206,19 +213,20 @@ class MidBlock(nn.Module):
 
     Args:
         dim: Channels.
-        groups: Groups of the normalisation.
+        norm: Makes a normalisation of so many channels.
     """
 
-    def __init__(self, *, dim: int, groups: int = NORM_GROUPS) -> None:
+    def __init__(self, *, dim: int, norm: Norm = GroupNorm) -> None:
         super().__init__()
-        self.block1 = ResidualBlock(in_dim=dim, out_dim=dim, groups=groups)
-        self.attention = AttentionBlock(dim=dim, groups=groups)
-        self.block2 = ResidualBlock(in_dim=dim, out_dim=dim, groups=groups)
+        self.block1 = ResidualBlock(in_dim=dim, out_dim=dim, norm=norm)
+        self.attention = AttentionBlock(dim=dim, norm=norm)
+        self.block2 = ResidualBlock(in_dim=dim, out_dim=dim, norm=norm)
 
-    def forward(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map (b, dim, h, w) to the same shape."""
-        refined: Tensor = self.block2(self.attention(self.block1(latent)))
-        return refined
+        for layer in (self.block1, self.attention, self.block2):
+            latent = layer(latent, condition)
+        return latent
 
 
 class Level(nn.Module):
@@ -230,7 +238,7 @@ class Level(nn.Module):
         depth: Number of residual blocks.
         attention: Put an attention block behind each residual block.
         resample: `Downsample`, `Upsample`, or None where the resolution stays.
-        groups: Groups of the normalisations.
+        norm: Makes a normalisation of so many channels.
     """
 
     def __init__(
@@ -241,23 +249,23 @@ class Level(nn.Module):
         depth: int,
         attention: bool,
         resample: type[Downsample] | type[Upsample] | None,
-        groups: int = NORM_GROUPS,
+        norm: Norm = GroupNorm,
     ) -> None:
         super().__init__()
         dims = [in_dim] + [out_dim] * depth
         self.blocks = nn.ModuleList(
-            ResidualBlock(in_dim=i, out_dim=o, groups=groups)
+            ResidualBlock(in_dim=i, out_dim=o, norm=norm)
             for i, o in zip(dims[:-1], dims[1:], strict=True)
         )
         self.attentions = nn.ModuleList(
-            AttentionBlock(dim=out_dim, groups=groups) if attention else nn.Identity()
+            AttentionBlock(dim=out_dim, norm=norm) if attention else Unchanged()
             for _ in range(depth)
         )
         self.resample = nn.Identity() if resample is None else resample(dim=out_dim)
 
-    def forward(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor | None = None) -> Tensor:
         """Map (b, in_dim, h, w) to (b, out_dim, h', w')."""
         for block, attention in zip(self.blocks, self.attentions, strict=True):
-            latent = attention(block(latent))
+            latent = attention(block(latent, condition), condition)
         resampled: Tensor = self.resample(latent)
         return resampled

@@ -7,7 +7,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vq.models.layers import NORM_EPS
+from vq.models.norms import NORM_EPS
 
 DEVIATION = 0.02  # of the numbers that weights begin with
 NUDGE = 0.1  # of a patch; see `VisionTransformer.resized_positions`

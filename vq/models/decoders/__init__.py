@@ -1,6 +1,7 @@
 """Decoders: latents to images."""
 
 from vq.models.decoders.conv import ConvDecoder
+from vq.models.decoders.movq import MoVQDecoder
 from vq.models.decoders.vit import ViTDecoder
 
-__all__ = ['ConvDecoder', 'ViTDecoder']
+__all__ = ['ConvDecoder', 'MoVQDecoder', 'ViTDecoder']

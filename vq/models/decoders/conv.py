@@ -1,11 +1,13 @@
 """The convolutional decoder of VQGAN (https://arxiv.org/abs/2012.09841)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vq.models.layers import NORM_GROUPS, Level, MidBlock, Upsample, group_norm
+from vq.models.layers import Level, MidBlock, Unchanged, Upsample
+from vq.models.norms import NORM_GROUPS, GroupNorm, Norm
 from vq.registry import MODELS
 
 
@@ -43,24 +45,23 @@ class ConvDecoder(nn.Module):
         self.upscale: int = 2 ** (len(width_mults) - 1)
         dims = [width * mult for mult in (width_mults[0], *width_mults)]
         attentive = {range(len(width_mults))[i] for i in attention}
+        norm = self._norm(norm_groups)
         self.stem = nn.Conv2d(latent_dim, dims[0], 3, padding=1)
         self.mid: nn.Module = (
-            MidBlock(dim=dims[0], groups=norm_groups) if refine else nn.Identity()
+            MidBlock(dim=dims[0], norm=norm) if refine else Unchanged()
         )
-        self.levels = nn.Sequential(
-            *(
-                Level(
-                    in_dim=dims[i],
-                    out_dim=dims[i + 1],
-                    depth=depth,
-                    attention=i in attentive,
-                    resample=Upsample if i + 1 < len(width_mults) else None,
-                    groups=norm_groups,
-                )
-                for i in range(len(width_mults))
+        self.levels = nn.ModuleList(
+            Level(
+                in_dim=dims[i],
+                out_dim=dims[i + 1],
+                depth=depth,
+                attention=i in attentive,
+                resample=Upsample if i + 1 < len(width_mults) else None,
+                norm=norm,
             )
+            for i in range(len(width_mults))
         )
-        self.norm = group_norm(dims[-1], groups=norm_groups)
+        self.norm = norm(dims[-1])
         self.head = nn.Conv2d(dims[-1], out_dim, 3, padding=1)
 
     @property
@@ -70,6 +71,15 @@ class ConvDecoder(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map a latent (b, latent_dim, h, w) to an image (b, out_dim, H, W)."""
-        hidden = self.levels(self.mid(self.stem(latent)))
-        image: Tensor = self.head(functional.silu(self.norm(hidden)))
+        return self._paint(self.stem(latent), latent)
+
+    def _norm(self, groups: int) -> Norm:
+        """Return what makes the normalisations."""
+        return partial(GroupNorm, groups=groups)
+
+    def _paint(self, hidden: Tensor, condition: Tensor) -> Tensor:
+        """Map the stem's output (b, d, h, w) to an image, by what norms may look at."""
+        for layer in (self.mid, *self.levels):
+            hidden = layer(hidden, condition)
+        image: Tensor = self.head(functional.silu(self.norm(hidden, condition)))
         return image

@@ -1,11 +1,13 @@
 """The convolutional encoder of VQGAN (https://arxiv.org/abs/2012.09841)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vq.models.layers import NORM_GROUPS, Downsample, Level, MidBlock, group_norm
+from vq.models.layers import Downsample, Level, MidBlock, Unchanged
+from vq.models.norms import NORM_GROUPS, GroupNorm
 from vq.registry import MODELS
 
 
@@ -43,6 +45,7 @@ class ConvEncoder(nn.Module):
         self.downscale: int = 2 ** (len(width_mults) - 1)
         dims = [width] + [width * mult for mult in width_mults]
         attentive = {range(len(width_mults))[i] for i in attention}
+        norm = partial(GroupNorm, groups=norm_groups)
         self.stem = nn.Conv2d(in_dim, width, 3, padding=1)
         self.levels = nn.Sequential(
             *(
@@ -52,15 +55,15 @@ class ConvEncoder(nn.Module):
                     depth=depth,
                     attention=i in attentive,
                     resample=Downsample if i + 1 < len(width_mults) else None,
-                    groups=norm_groups,
+                    norm=norm,
                 )
                 for i in range(len(width_mults))
             )
         )
         self.mid: nn.Module = (
-            MidBlock(dim=dims[-1], groups=norm_groups) if refine else nn.Identity()
+            MidBlock(dim=dims[-1], norm=norm) if refine else Unchanged()
         )
-        self.norm = group_norm(dims[-1], groups=norm_groups)
+        self.norm = norm(dims[-1])
         self.head = nn.Conv2d(dims[-1], latent_dim, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
