@@ -71,6 +71,10 @@ class Reconstructor(PartlyFrozen):
         image: Tensor = self.decoder(self.pre_decode(latent))
         return image
 
+    def tokenize(self, image: Tensor) -> Tensor:
+        """Map an image (b, 3, H, W) in [-1, 1] to tokens (b, h, w, ...), int64."""
+        return self.tokenizer.tokenize(image)
+
     def detokenize(self, tokens: Tensor) -> Tensor:
         """Map tokens (b, h, w, ...) to an image (b, 3, H, W)."""
         return self.decode(self.tokenizer.tokens_to_latent(tokens))

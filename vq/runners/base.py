@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from vq.datasets.limited import LimitedDataset
 from vq.datasets.synthetic import SyntheticDataset
 from vq.models.frozen import FrozenModule, Pretrained
 from vq.registry import CALLBACKS, DATASETS, MODELS, STRATEGIES
+from vq.runners import loading
 from vq.runners.randomness import seed_all
 from vq.runners.strategies import DDPStrategy
 from vq.visual import Visualizer
@@ -104,58 +106,23 @@ class Runner:
             CheckpointError: A file is damaged or has moved; or, `strict`, something is
                 missing, or a frozen part is not that of the checkpoint.
         """
-        # One file may be a whole model; of several, each frozen part has its own.
-        frozen = checkpoints.frozen_parts(self.model)
-        found = checkpoints.gather(
-            paths, ema=ema, frozen=frozen if len(paths) > 1 else ()
+        found = loading.gather(
+            self.model, paths, strict=strict, ema=ema, parts=self.parts
         )
-        for name in frozen:
-            if strict and self._used(name) and self._lacks(name, found):
-                raise checkpoints.CheckpointError(
-                    f'{", ".join(map(str, paths))}: the frozen {name} is in none of '
-                    'them, and no checkpoint among them names its file; pass '
-                    '--load-model-from with that file too'
-                )
         self.take(found, paths, strict=strict)
-
-    def _used(self, name: str) -> bool:
-        """Tell whether a module is among the parts that are used."""
-        return not self.parts or checkpoints.within(f'{name}.', self.parts)
-
-    def _lacks(self, part: str, found: checkpoints.Gathered) -> bool:
-        """Tell whether no weight of a part that needs some is there."""
-        wanted = checkpoints.only(self.model.state_dict(), [part])
-        return bool(wanted) and not checkpoints.only(found.weights, [part])
 
     def take(
         self, found: checkpoints.Gathered, paths: Sequence[Path], *, strict: bool
     ) -> dict[str, Tensor]:
         """Load weights that were read from `paths`; return those that fit."""
-        names = ', '.join(str(path) for path in paths)
-        try:
-            report, fitting = checkpoints.match(
-                self.model, found.weights, strict=strict, parts=self.parts
-            )
-        except checkpoints.CheckpointError as error:
-            raise checkpoints.CheckpointError(f'{names}: {error}') from None
-        self.strategy.load_model_state(self.model, fitting, strict=False)
-        missing: Sequence[str] = report.missing
-        frozen = checkpoints.frozen_parts(self.model)
-        if frozen and len(checkpoints.only(found.weights, frozen)) == report.loaded:
-            # All that is not frozen is what this run will train.
-            missing = [*checkpoints.only(dict.fromkeys(missing), frozen)]
-        level = logging.WARNING if missing or report.mismatched else logging.INFO
-        _logger.log(level, '%s: %s', names, report)
-        try:
-            state = self.model.state_dict()
-            if self.parts:
-                state = checkpoints.only(state, self.parts)
-            checkpoints.check_parts(state, found.frozen)
-        except checkpoints.CheckpointError as error:
-            if strict:
-                raise
-            _logger.warning('%s', error)
-        return fitting
+        return loading.take(
+            self.model,
+            found,
+            paths,
+            strict=strict,
+            parts=self.parts,
+            load=partial(self.strategy.load_model_state, strict=False),
+        )
 
     def own_state(self) -> dict[str, Tensor]:
         """Return the model's state dict without frozen parts that have files."""
