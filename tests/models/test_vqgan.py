@@ -100,11 +100,22 @@ def test_ramp_grows_linearly_from_the_start():
     assert [plain.adversarial_factor(i) for i in (9, 10)] == [0, 1]
 
 
+def test_the_share_of_the_adversarial_loss_is_logged():
+    model = MODELS.build(tiny.vqgan(discriminator_start=2, adversarial_ramp=3))
+    steps, shares = tiny.adam(model), []
+    for steps.iteration in range(7):
+        logs = model.train_step(tiny.batch(), steps)
+        shares.append(logs['adversarial_share'].item())
+        assert ('generator_loss' in logs) == (shares[-1] > 0)
+    assert shares == [0, 0, 0.25, 0.5, 0.75, 1, 1]
+
+
 def test_works_without_a_discriminator():
     config = tiny.vqgan(discriminator=None, adversarial_loss=None)
     model = MODELS.build(config)
     steps = tiny.adam(model)
     first = model.train_step(tiny.batch(), steps)['total']
+    assert 'adversarial_share' not in model.train_step(tiny.batch(), steps)
     for _ in range(20):
         last = model.train_step(tiny.batch(), steps)['total']
     assert last < first

@@ -2,13 +2,23 @@
 
 from vq.models.cluster import Cluster
 from vq.models.connectors import Connector, Identity
-from vq.models.decoders import ConvDecoder, MoVQDecoder, ViTDecoder
+from vq.models.decoders import (
+    ConvDecoder,
+    MoVQDecoder,
+    UpsamplingDecoder,
+    ViTDecoder,
+)
 from vq.models.discriminators import (
     PatchDiscriminator,
     StyleGAN2Discriminator,
     StyleGANDiscriminator,
 )
-from vq.models.encoders import ConvEncoder, TeacherEncoder, ViTEncoder
+from vq.models.encoders import (
+    ConvEncoder,
+    StridedEncoder,
+    TeacherEncoder,
+    ViTEncoder,
+)
 from vq.models.extractors import InceptionExtractor, TimmExtractor
 from vq.models.losses import (
     AdaptiveWeight,
@@ -102,6 +112,7 @@ __all__ = [
     'ResidualQuantizer',
     'SimVQuantizer',
     'SmoothL1Loss',
+    'StridedEncoder',
     'StyleGAN2Discriminator',
     'StyleGANDiscriminator',
     'TeacherEncoder',
@@ -109,6 +120,7 @@ __all__ = [
     'TimmTeacher',
     'TorchvisionTeacher',
     'TransformersTeacher',
+    'UpsamplingDecoder',
     'VanillaLoss',
     'VectorQuantizer',
     'ViTDecoder',

@@ -143,6 +143,8 @@ class VQGAN(Reconstructor):
             losses[name] = module(reconstruction.image, image)
         logs = {name: loss.detach() for name, loss in losses.items()}
         total = torch.stack(list(losses.values())).sum()
+        if self.discriminator is not None:
+            logs['adversarial_share'] = total.new_full((), adversarial_factor)
         if adversarial_factor > 0:
             pixels = [losses[name] for name in self.reconstruction_losses]
             weighted, adversarial_logs = self._adversarial(

@@ -2,6 +2,7 @@
 
 from vq.models.decoders.conv import ConvDecoder
 from vq.models.decoders.movq import MoVQDecoder
+from vq.models.decoders.upsampling import UpsamplingDecoder
 from vq.models.decoders.vit import ViTDecoder
 
-__all__ = ['ConvDecoder', 'MoVQDecoder', 'ViTDecoder']
+__all__ = ['ConvDecoder', 'MoVQDecoder', 'UpsamplingDecoder', 'ViTDecoder']
