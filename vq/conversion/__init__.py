@@ -7,6 +7,7 @@ from vq.conversion.family import AutoencoderFamily, Family
 from vq.conversion.llamagen import LlamaGen
 from vq.conversion.llamagen_gpt import LlamaGenGPT
 from vq.conversion.lpips import LPIPSFamily
+from vq.conversion.movqgan import MoVQGAN
 from vq.conversion.rules import ConversionError, Renamed
 from vq.conversion.taming import Taming
 from vq.conversion.transformers import Transformers
@@ -15,6 +16,7 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         Taming(),
+        MoVQGAN(),
         LlamaGen(),
         LlamaGenGPT(),
         BEiTv2(),
@@ -51,6 +53,7 @@ __all__ = [
     'LPIPSFamily',
     'LlamaGen',
     'LlamaGenGPT',
+    'MoVQGAN',
     'Renamed',
     'Taming',
     'Transformers',

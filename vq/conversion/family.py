@@ -19,6 +19,10 @@ from vq.models.norms import NORM_GROUPS
 from vq.models.reconstructor import Reconstructor
 
 Weights = Mapping[str, Tensor]
+_CONNECTOR = {
+    True: 'no 1x1 convolution, which the format demands',
+    False: "a 1x1 convolution before MoVQDecoder's own, which the format lacks",
+}
 
 
 class Family(ABC):
@@ -137,10 +141,12 @@ class AutoencoderFamily(Family):
     Attributes:
         norm_groups: Groups of its normalisations; None where a file tells them.
         discriminators: Kinds that its checkpoints may hold, see `discriminators.kind`.
+        decoders: Classes of the decoders that it may hold.
     """
 
     norm_groups: ClassVar[int | None] = NORM_GROUPS
     discriminators: ClassVar[tuple[str, ...]] = ()
+    decoders: ClassVar[tuple[type[nn.Module], ...]] = (ConvDecoder,)
 
     @abstractmethod
     def table(self, weights: Weights) -> Table:
@@ -194,19 +200,24 @@ class AutoencoderFamily(Family):
         """Name the parts that have no place in the format."""
         if not isinstance(model, Reconstructor):
             return [f'model: {type(model).__name__} is no tokenizer with a decoder']
-        parts: dict[str, type[nn.Module]] = {
-            'tokenizer.encoder': ConvEncoder,
-            'decoder': ConvDecoder,
+        parts: dict[str, tuple[type[nn.Module], ...]] = {
+            'tokenizer.encoder': (ConvEncoder,),
+            'decoder': self.decoders,
         }
         found = [
-            f'{name}: {type(part).__name__} is no {kind.__name__}'
-            for name, kind in parts.items()
-            if not isinstance(part := model.get_submodule(name), kind)
+            f'{name}: {type(part).__name__} is no '
+            + ' or '.join(kind.__name__ for kind in kinds)
+            for name, kinds in parts.items()
+            if type(part := model.get_submodule(name)) not in kinds
         ]
         weights = model.state_dict()
-        for name in ('tokenizer.post_encode', 'pre_decode'):
-            if f'{name}.conv.weight' not in weights:
-                found.append(f'{name}: no 1x1 convolution, which the format demands')
+        has = {
+            'tokenizer.post_encode': True,
+            'pre_decode': not structure.modulated(weights),
+        }
+        for name, wanted in has.items():
+            if (f'{name}.conv.weight' in weights) != wanted:
+                found.append(f'{name}: {_CONNECTOR[wanted]}')
         if hasattr(model, 'transformer'):
             found.append('transformer: this is a format of tokenizers')
         if reason := self.quantizer_obstacle(model.tokenizer.quantizer):
@@ -214,8 +225,8 @@ class AutoencoderFamily(Family):
         return found or self._network_obstacles(model, weights)
 
     def _network_obstacles(self, model: nn.Module, weights: Weights) -> list[str]:
-        groups: list[int] = [
-            model.get_submodule(f'{name}.norm').num_groups  # type: ignore[misc]
+        groups = [
+            _groups(model.get_submodule(name))
             for name in ('tokenizer.encoder', 'decoder')
         ]
         encoder = structure.encoder_config(weights, norm_groups=groups[0])
@@ -239,6 +250,11 @@ class AutoencoderFamily(Family):
             training['quantizer'] = training.pop('gumbel', {})
         training.pop('gumbel', None)
         return structure.vqgan_config(ours, norm_groups=norm_groups, **training)
+
+
+def _groups(part: nn.Module) -> int:
+    """Return the groups of an encoder's or decoder's normalisations."""
+    return next(m.num_groups for m in part.modules() if isinstance(m, nn.GroupNorm))
 
 
 def mirror_obstacles(

@@ -48,7 +48,7 @@ def vqgan_config(
             post_encode=_connector(weights, 'tokenizer.post_encode.'),
             quantizer=_quantizer_config(weights) | dict(quantizer or {}),
         ),
-        pre_decode=_connector(weights, 'pre_decode.'),
+        pre_decode=_pre_decode(weights),
         decoder=decoder,
         reconstruction_losses=training.pop('reconstruction_losses', {}),
         discriminator=discriminators.config(weights),
@@ -76,7 +76,7 @@ def encoder_config(
 def decoder_config(
     weights: Weights, *, width: int, norm_groups: int = NORM_GROUPS
 ) -> dict[str, Any]:
-    """Return the config of the ConvDecoder that has these weights.
+    """Return the config of the ConvDecoder or MoVQDecoder that has these weights.
 
     Args:
         weights: By our names.
@@ -86,15 +86,24 @@ def decoder_config(
     dims = level_dims(weights, DECODER)
     if any(dim % width for dim in dims):
         width = math.gcd(*dims)
+    stem_dim = shape(weights, f'{DECODER}stem.weight')[1]
+    kind: dict[str, Any] = dict(type='ConvDecoder', latent_dim=stem_dim)
+    if modulated(weights):
+        latent_dim = shape(weights, f'{DECODER}connector.weight')[1]
+        kind = dict(type='MoVQDecoder', latent_dim=latent_dim, stem_dim=stem_dim)
     return dict(
-        type='ConvDecoder',
+        **kind,
         out_dim=shape(weights, f'{DECODER}head.weight')[0],
         width=width,
         width_mults=_multiples(dims, width),
         **_levels(weights, DECODER),
-        latent_dim=shape(weights, f'{DECODER}stem.weight')[1],
         norm_groups=norm_groups,
     )
+
+
+def modulated(weights: Iterable[str]) -> bool:
+    """Tell whether the decoder is a MoVQDecoder, by our names of its weights."""
+    return f'{DECODER}connector.weight' in weights
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
@@ -185,6 +194,12 @@ def _multiples(dims: list[int], width: int) -> tuple[int, ...]:
             f'our levels are whole multiples of the first, {width}; these are {dims}'
         )
     return tuple(dim // width for dim in dims)
+
+
+def _pre_decode(weights: Weights) -> dict[str, Any]:
+    if modulated(weights):  # its connector is within
+        return dict(type='Identity')
+    return _connector(weights, 'pre_decode.')
 
 
 def _connector(weights: Weights, part: str) -> dict[str, Any]:

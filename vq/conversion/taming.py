@@ -133,10 +133,10 @@ class Taming(AutoencoderFamily):
     ) -> list[Path]:
         """Write {'state_dict': ...}, and its settings beside it."""
         save({'state_dict': dict(weights)}, path)
-        settings = path.with_suffix('.yaml')
-        config = _yaml(model.state_dict(), image_size=image_size)
-        settings.write_text('\n'.join(dump(config)) + '\n', encoding='utf-8')
-        return [path, settings]
+        beside = path.with_suffix('.yaml')
+        config = settings(model.state_dict(), image_size=image_size)
+        beside.write_text('\n'.join(dump(config)) + '\n', encoding='utf-8')
+        return [path, beside]
 
 
 def convert(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
@@ -188,14 +188,7 @@ def decoder_config(ddconfig: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _attention(ddconfig: Mapping[str, Any]) -> tuple[int, ...]:
-    """Levels of the encoder whose resolution has attention."""
-    levels = range(len(ddconfig['ch_mult']))
-    sides = [ddconfig['resolution'] // 2**level for level in levels]
-    return tuple(i for i in levels if sides[i] in ddconfig['attn_resolutions'])
-
-
-def _yaml(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
+def settings(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
     """Return the settings that taming-transformers builds this network from."""
     encoder = structure.encoder_config(ours)
     codebook = ours[f'{structure.QUANTIZER}codebook']
@@ -226,6 +219,13 @@ def _yaml(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
         )
     kind = 'GumbelVQ' if gumbel else 'VQModel'
     return {'model': dict(target=f'taming.models.vqgan.{kind}', params=parameters)}
+
+
+def _attention(ddconfig: Mapping[str, Any]) -> tuple[int, ...]:
+    """Levels of the encoder whose resolution has attention."""
+    levels = range(len(ddconfig['ch_mult']))
+    sides = [ddconfig['resolution'] // 2**level for level in levels]
+    return tuple(i for i in levels if sides[i] in ddconfig['attn_resolutions'])
 
 
 def _loss(discriminator: Mapping[str, Any] | None) -> dict[str, Any]:
