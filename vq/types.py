@@ -40,6 +40,27 @@ class Sample:
     index: int
     tokens: Tensor | None = None
 
+    def at(self, index: int) -> Sample:
+        """Return the same as item `index` of another data set."""
+        return dataclasses.replace(self, index=index)
+
+
+@dataclass(slots=True)
+class Clip:
+    """Consecutive frames of a video, one item of a data set.
+
+    Attributes:
+        samples: The frames, of one size; a frame's index is that of the clip times
+            the number of frames, plus its own, and hence unique.
+    """
+
+    samples: list[Sample]
+
+    def at(self, index: int) -> Clip:
+        """Return the same as item `index` of another data set."""
+        first = index * len(self.samples)
+        return Clip([s.at(first + i) for i, s in enumerate(self.samples)])
+
 
 @dataclass(slots=True)
 class Batch:

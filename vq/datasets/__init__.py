@@ -3,15 +3,18 @@
 from vq.datasets.base import ImageDataset, MissingDataError, Unreadable, collate
 from vq.datasets.coco import COCODataset
 from vq.datasets.concat import ConcatDataset
+from vq.datasets.csv import CSVDataset
 from vq.datasets.decoding import UnreadableImageError, decode, read_image
 from vq.datasets.faces import CelebAHQDataset, FFHQDataset
 from vq.datasets.folder import FolderDataset
 from vq.datasets.imagenet import ImageNetDataset
+from vq.datasets.jitter import ColorJitter
 from vq.datasets.laion import LAIONAestheticsDataset
 from vq.datasets.limited import LimitedDataset
 from vq.datasets.llamagen_codes import LlamaGenCodesDataset
 from vq.datasets.loader import train_loader, val_loader
 from vq.datasets.npz import NpzDataset
+from vq.datasets.random_split import RandomSplitDataset
 from vq.datasets.sa_med2d import SAMed2DDataset
 from vq.datasets.sampler import BlockSampler, TrainSampler
 from vq.datasets.satin import SATINDataset
@@ -22,6 +25,7 @@ from vq.datasets.token_store import TokenMeta
 from vq.datasets.tokens import TokenDataset, TokenWriter
 from vq.datasets.transforms import (
     CenterCrop,
+    PadToSquare,
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
@@ -34,8 +38,10 @@ from vq.datasets.undecoded import UndecodedDataset
 __all__ = [
     'BlockSampler',
     'COCODataset',
+    'CSVDataset',
     'CelebAHQDataset',
     'CenterCrop',
+    'ColorJitter',
     'ConcatDataset',
     'FFHQDataset',
     'FolderDataset',
@@ -46,9 +52,11 @@ __all__ = [
     'LlamaGenCodesDataset',
     'MissingDataError',
     'NpzDataset',
+    'PadToSquare',
     'RandomCrop',
     'RandomHorizontalFlip',
     'RandomResizedCrop',
+    'RandomSplitDataset',
     'Resize',
     'SAMed2DDataset',
     'SATINDataset',

@@ -16,7 +16,7 @@ from vq.datasets.decoding import UnreadableImageError
 from vq.datasets.token_origin import TokenOrigin
 from vq.datasets.transforms import Transform
 from vq.registry import TRANSFORMS
-from vq.types import Batch, Sample, SampleKey
+from vq.types import Batch, Clip, Sample, SampleKey
 
 OnError = Literal['raise', 'skip', 'replace']
 ON_ERROR = ('raise', 'skip', 'replace')
@@ -32,14 +32,14 @@ class Unreadable:
 
     Attributes:
         reasons: One line for each failed picture: its id and why.
-        replacement: The sample that takes the place; None where it is left out.
+        replacement: The item that takes the place; None where it is left out.
     """
 
     reasons: list[str]
-    replacement: Sample | None = None
+    replacement: Sample | Clip | None = None
 
 
-class ImageDataset(Dataset[Sample | Unreadable], ABC):
+class ImageDataset(Dataset[Sample | Clip | Unreadable], ABC):
     """A numbered collection of pictures with names and, perhaps, classes.
 
     A subclass says how many there are and how to read one. `dataset[key]` reads,
@@ -118,15 +118,15 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
         """Names of the classes, by index; empty without classes."""
         return []
 
-    def __getitem__(self, key: SampleKey | int) -> Sample | Unreadable:
-        """Return the sample that `key` asks for.
+    def __getitem__(self, key: SampleKey | int) -> Sample | Clip | Unreadable:
+        """Return the item that `key` asks for.
 
         Args:
             key: Index, epoch and seed; an index alone means epoch 0 and seed 0.
 
         Returns:
-            A `Sample`; an `Unreadable` where the picture is broken and `on_error` is
-            'skip' or 'replace'.
+            A `Sample`, or of videos a `Clip`; an `Unreadable` where the picture is
+            broken and `on_error` is 'skip' or 'replace'.
 
         Raises:
             UnreadableImageError: The picture is broken and `on_error` is 'raise', or
@@ -138,7 +138,7 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
         if not 0 <= key.index < len(self):
             raise IndexError(f'index {key.index} is not in [0, {len(self)})')
         try:
-            return self._sample(key)
+            return self.sample(key)
         except UnreadableImageError as error:
             if self.on_error == 'raise':
                 raise
@@ -150,7 +150,8 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
     def _reason(self, index: int, error: UnreadableImageError) -> str:
         return f'{self.id(index)}: {error.reason}'
 
-    def _sample(self, key: SampleKey) -> Sample:
+    def sample(self, key: SampleKey) -> Sample | Clip:
+        """Return an item, read and transformed; what is broken is an error."""
         image = self.read(key.index)
         rng = np.random.default_rng((key.seed, key.epoch, key.index))
         for transform in self.transforms:
@@ -168,7 +169,7 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
         for step in range(1, len(self)):
             index = (key.index + step) % len(self)
             try:
-                return Unreadable(reasons, self._sample(key._replace(index=index)))
+                return Unreadable(reasons, self.sample(key._replace(index=index)))
             except UnreadableImageError as error:
                 reasons.append(self._reason(index, error))
         raise UnreadableImageError(
@@ -176,9 +177,10 @@ class ImageDataset(Dataset[Sample | Unreadable], ABC):
         )
 
 
-def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
-    """Put samples together; what is unreadable is left out, or its replacement taken.
+def collate(items: Sequence[Sample | Clip | Unreadable]) -> Batch:
+    """Put items together; what is unreadable is left out, or its replacement taken.
 
+    Of b clips of t frames become b t images, the frames of a clip one behind the other.
     Where nothing is left the batch has length 0 and its pictures are (0, 3, 0, 0).
 
     Raises:
@@ -186,14 +188,16 @@ def collate(samples: Sequence[Sample | Unreadable]) -> Batch:
     """
     unreadable: list[str] = []
     kept: list[Sample] = []
-    for sample in samples:
-        if isinstance(sample, Unreadable):
-            unreadable += sample.reasons
-            sample_ = sample.replacement
+    for item in items:
+        if isinstance(item, Unreadable):
+            unreadable += item.reasons
+            found = item.replacement
         else:
-            sample_ = sample
-        if sample_ is not None:
-            kept.append(sample_)
+            found = item
+        if isinstance(found, Clip):
+            kept += found.samples
+        elif found is not None:
+            kept.append(found)
     _check_sizes(kept)
     images = [sample.original_image for sample in kept]
     tokens = [sample.tokens for sample in kept if sample.tokens is not None]

@@ -74,6 +74,30 @@ class Resize:
 
 
 @TRANSFORMS.register_module()
+class PadToSquare:
+    """Lay a picture in the middle of a square as wide as its longer side.
+
+    Args:
+        value: Grey level of the border, or red, green and blue.
+    """
+
+    def __init__(self, *, value: int | Sequence[int] = 0) -> None:
+        levels = [value] if isinstance(value, int) else list(value)
+        if len(levels) not in (1, 3) or not all(0 <= v <= 255 for v in levels):
+            raise ValueError(f'value must be one or three of 0 to 255, got {value}')
+        self.value = levels
+
+    def __call__(self, image: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return the square: (3, h, w) -> (3, s, s)."""
+        height, width = image.shape[-2:]
+        side = max(height, width)
+        top, left = (side - height) // 2, (side - width) // 2
+        border = [left, top, side - width - left, side - height - top]
+        padded: Tensor = functional.pad(image, border, fill=self.value)
+        return padded
+
+
+@TRANSFORMS.register_module()
 class CenterCrop:
     """Cut the central square of `size` pixels."""
 

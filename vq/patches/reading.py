@@ -15,7 +15,7 @@ from vq.datasets.base import ImageDataset, Unreadable
 from vq.datasets.transforms import CenterCrop, Resize, Transform, resize
 from vq.images import enlarge
 from vq.patches.choosing import Plan
-from vq.types import SampleKey
+from vq.types import Sample, SampleKey
 
 BATCH = 16  # images that a worker hands over at once
 
@@ -128,6 +128,7 @@ class PatchDataset(Dataset[Cut]):
                 f'{sample.reasons[0]}; it could be read when it was tokenized: restore '
                 'it, or write the tokens again'
             )
+        assert isinstance(sample, Sample)  # the tokens of clips are not stored
         rows = self._order[self._bounds[number] : self._bounds[number + 1]]
         places = torch.from_numpy(self._places[rows])
         try:
