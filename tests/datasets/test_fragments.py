@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vq import dry_run
-from vq.config import check
+from vq.config import check, load
 from vq.datasets import SyntheticDataset
 from vq.registry import DATASETS
 from vq.runners.base import build_dataset
@@ -19,7 +19,9 @@ BASE = Path(__file__).parents[2] / 'configs' / '_base_'
 FLIP: dict[str, Any] = dict(type='RandomHorizontalFlip')
 SIZE = '{{$image_size:256}}'
 CENTRE = [dict(type='Resize', size=SIZE), dict(type='CenterCrop', size=SIZE)]
+LIGHT = dict(type='ColorJitter', brightness=0.1, contrast=0.1, saturation=0.1)
 RECIPES = {
+    'anime': [*CENTRE, FLIP, LIGHT],
     'none': CENTRE,
     'weak': [dict(type='Resize', size=SIZE), dict(type='RandomCrop', size=SIZE), FLIP],
     'default': [dict(type='RandomResizedCrop', size=SIZE), FLIP],
@@ -99,9 +101,30 @@ def test_faces_are_those_of_both_sets() -> None:
         check(dict(fragment, transforms=CENTRE))
 
 
+@pytest.mark.parametrize('name', ['anime', 'csv', 'csv_split'])
+def test_parted_and_tabled_sets_take_every_augmentation(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / 'experiment.py'
+    bases = [str(BASE / 'augment' / 'anime.py'), str(BASE / 'datasets' / f'{name}.py')]
+    path.write_text(f'_base_ = {bases}')
+    config = load(path, options=dict(image_size=64))
+    for half, transforms in ((config.trainer, 4), (config.validator, 2)):
+        check(half.dataset)
+        assert len(half.dataset.transforms) == transforms
+        assert ('dataset' in half.dataset) == (name != 'csv')
+
+
+def test_nothing_of_a_face_is_cut_off() -> None:
+    for fragment in _read(BASE / 'augment' / 'anime_pad.py').values():
+        names = [transform['type'] for transform in fragment['transforms']]
+        assert names[:2] == ['PadToSquare', 'Resize']
+        assert names[2:] in ([], ['RandomHorizontalFlip', 'ColorJitter'])
+
+
 def test_a_dry_run_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DRY_RUN', 'True')
-    for name in (*ROOTS, 'hq_faces'):
+    for name in (*ROOTS, 'hq_faces', 'anime', 'csv', 'csv_split'):
         for fragment in _read(BASE / 'datasets' / f'{name}.py').values():
             fragment = _elsewhere(fragment)
             dataset = build_dataset(dict(fragment, transforms=[]))
@@ -113,4 +136,8 @@ def _elsewhere(fragment: dict[str, Any]) -> dict[str, Any]:
     if 'datasets' in fragment:
         parts = {n: _elsewhere(part) for n, part in fragment['datasets'].items()}
         return dict(fragment, datasets=parts)
+    if 'dataset' in fragment:
+        return dict(fragment, dataset=_elsewhere(fragment['dataset']))
+    if 'csv' in fragment:
+        return dict(fragment, csv='data/nowhere.csv', on_missing='raise')
     return dict(fragment, data_root='data/nowhere')

@@ -45,6 +45,23 @@ def test_resize_and_centre_crop_equal_torchvision(
     assert torch.equal(cropped, v2.CenterCrop(size)(resized))
 
 
+@pytest.mark.parametrize('shape', [(5, 8), (8, 5), (6, 6), (1, 4)])
+@pytest.mark.parametrize('value', [7, (1, 2, 3)])
+def test_padding_lays_the_picture_in_the_middle(
+    shape: tuple[int, int], value: int | tuple[int, ...]
+) -> None:
+    pixels = noise(*shape)
+    side, (height, width) = max(shape), shape
+    expected = np.empty((side, side, 3), np.uint8)
+    expected[:] = value
+    top, left = (side - height) // 2, (side - width) // 2
+    expected[top : top + height, left : left + width] = pixels
+    padded = transforms.PadToSquare(value=value)(
+        torch.from_numpy(pixels).permute(2, 0, 1), rng()
+    )
+    assert np.array_equal(padded.permute(1, 2, 0).numpy(), expected)
+
+
 @pytest.mark.parametrize('shape', [(50, 70), (33, 32), (47, 32)])
 def test_ten_crops_are_corners_centre_and_their_mirrors(shape: tuple[int, int]) -> None:
     height, width = shape
@@ -142,6 +159,8 @@ def test_too_small_an_image_is_refused(name: str) -> None:
     ('config', 'message'),
     [
         (dict(type='Resize', size=0), 'size must be at least 1 pixel, got 0'),
+        (dict(type='PadToSquare', value=256), 'three of 0 to 255, got 256'),
+        (dict(type='PadToSquare', value=[1, 2]), r'three .* got \[1, 2\]'),
         (dict(type='RandomHorizontalFlip', probability=2), r'\[0, 1\], got 2'),
         (dict(type='RandomResizedCrop', size=8, scale=(1, 0.5)), 'scale .* 1, 0.5'),
         (dict(type='RandomResizedCrop', size=8, ratio=(0, 1)), 'ratio .* 0, 1'),

@@ -46,7 +46,7 @@ class FolderDataset(ImageDataset):
         *,
         data_root: str,
         split: str = '',
-        transforms: Sequence[Mapping[str, Any]],
+        transforms: Sequence[Mapping[str, Any]] = (),
         on_error: OnError = 'raise',
         extensions: Sequence[str] = EXTENSIONS,
     ) -> None:
