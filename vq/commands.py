@@ -92,12 +92,20 @@ def adapt(config: Config, *, halves: Sequence[str], autocast: bool) -> None:
     Raises:
         ConfigError: The config is wrong.
     """
+    if 'trainer' in halves and _validates(config):
+        halves = [*halves, 'validator']
     for half in halves:
         if autocast:
             apply_overrides(config, {f'.{half}.strategy.autocast': 'auto'})
         if dry_run.enabled():
             apply_overrides(config, _smaller(getattr(config, half), f'.{half}'))
     check(config)
+
+
+def _validates(config: Config) -> bool:
+    """Tell whether the trainer runs the validator."""
+    types = [callback.get('type') for callback in config.trainer.get('callbacks', ())]
+    return any(getattr(CALLBACKS.find(type_), 'validates', False) for type_ in types)
 
 
 def _smaller(half: Mapping[str, Any], path: str) -> dict[str, Any]:

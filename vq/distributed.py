@@ -120,6 +120,11 @@ def whole(tensor: Tensor) -> Tensor:
     return full.cpu() if is_main() else tensor
 
 
+def everywhere(tensor: Tensor) -> Tensor:
+    """Return a tensor that FSDP has sharded as a whole one, on every rank."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
 def like(value: Tensor, example: Tensor) -> Tensor:
     """Return a copy of `value`, on the device of `example` and sharded as it is."""
     if isinstance(example, DTensor) and not isinstance(value, DTensor):

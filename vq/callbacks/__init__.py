@@ -3,6 +3,7 @@
 from vq.callbacks.base import Callback
 from vq.callbacks.checkpoint import CheckpointCallback
 from vq.callbacks.codebook import CodebookCallback
+from vq.callbacks.early_stopping import EarlyStoppingCallback
 from vq.callbacks.ema import EMACallback
 from vq.callbacks.git import GitCallback
 from vq.callbacks.images import ImagesCallback, VisualCallback
@@ -14,6 +15,7 @@ from vq.callbacks.schedule import AnnealCallback
 from vq.callbacks.statistics import StatisticsCallback
 from vq.callbacks.supervisors import DiscriminatorCallback
 from vq.callbacks.tokens import TokenCallback
+from vq.callbacks.validation import ValidationCallback
 
 __all__ = [
     'AnnealCallback',
@@ -22,6 +24,7 @@ __all__ = [
     'CodebookCallback',
     'DiscriminatorCallback',
     'EMACallback',
+    'EarlyStoppingCallback',
     'GitCallback',
     'ImagesCallback',
     'KMeansCallback',
@@ -30,5 +33,6 @@ __all__ = [
     'RevivalCallback',
     'StatisticsCallback',
     'TokenCallback',
+    'ValidationCallback',
     'VisualCallback',
 ]

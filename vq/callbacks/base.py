@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vq.runners.base import Runner
     from vq.runners.trainer import Trainer
 
+VALIDATED = 'val/'  # how the names of what validations find begin
+
 
 class Callback:
     """Does nothing at every moment; subclasses act at some.
@@ -24,11 +26,13 @@ class Callback:
         block_size: Consecutive images that validation must leave on one rank; 0: any.
         resume_options: Options of `Trainer.resume`.
         dry_run_interval: What a dry run makes of its `interval`, if it takes one.
+        validates: Whether it adds `val/NAME` to the logs, and tells `Trainer.tell`.
     """
 
     block_size: int = 0
     resume_options: Mapping[str, Any] = {}
     dry_run_interval: int = 1
+    validates: bool = False
 
     def before_run(self, runner: Runner) -> None:
         """Act once everything is built and, in training, resumed."""

@@ -65,6 +65,11 @@ class EMACallback(Callback):
             else:
                 average.copy_(state[key])
 
+    @property
+    def average(self) -> Mapping[str, Tensor]:
+        """The averaged weights, sharded as the model's are."""
+        return self._average
+
     def weights(self) -> dict[str, dict[str, Tensor]]:
         """Return the averaged weights as ema."""
         return {'ema': {k: distributed.whole(v) for k, v in self._average.items()}}

@@ -31,10 +31,10 @@ class ImagesCallback(Callback):
     tokens, or what a proposal network completes and generates: see `vq.pictures`. Of
     other systems nothing is drawn.
 
-    In training a sheet of the batch every `interval` iterations, <iteration>.png, also
-    into the log's backends; in validation one sheet of images that are spread evenly
-    over the data set, validation.png. Drawing changes neither the weights nor any
-    random state.
+    In training a sheet of the batch every `interval` iterations, <iteration>.png; in
+    validation one sheet of images that are spread evenly over the data set,
+    validation.png. Both go into the log's backends, too. Drawing changes neither the
+    weights nor any random state.
 
     Args:
         interval: Iterations between sheets.
@@ -107,6 +107,8 @@ class ImagesCallback(Callback):
         if drawn and distributed.is_main():
             sheet = self._sheet([drawn[index] for index in sorted(drawn)])
             images.save_png(sheet, self._path(runner, 'validation'))
+            if runner.visualizer is not None:
+                runner.visualizer.image('val/reconstruction', sheet, runner.trained)
 
     def _sheet(self, rows: Sequence[Row]) -> Tensor:
         stacked = torch.stack(list(rows))

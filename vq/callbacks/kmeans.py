@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vq.callbacks.base import Callback
 from vq.callbacks.codebook_leaf import Leaf, leaves
 from vq.callbacks.replacing import ROWS, check_replaceable, cluster, some_rows, table
+from vq.callbacks.untouched import untouched
 from vq.datasets.loader import train_loader
 from vq.models.layers import at_least_float32, full_precision
 from vq.models.quantizers import Quantizer
@@ -84,7 +81,7 @@ class KMeansCallback(Callback):
             raise ValueError(f'the model has no quantizer: {way_out}')
         for leaf in found:
             check_replaceable(leaf, way_out=way_out)
-        with _untouched(runner), torch.no_grad(), runner.strategy.autocast():
+        with untouched(runner), torch.no_grad(), runner.strategy.autocast():
             latents = self._latents(runner)
             for leaf in found:
                 self._begin(runner, leaf, latents)  # type: ignore[arg-type]
@@ -141,20 +138,3 @@ class KMeansCallback(Callback):
         if quantizer.init == 'kmeans':
             quantizer.initialized.fill_(True)
         _logger.info('%s: %d codes out of %d latents', leaf, size, len(rows))
-
-
-@contextmanager
-def _untouched(runner: Runner) -> Iterator[None]:
-    """Put the model into evaluation mode; then undo that, and all random draws."""
-    modes = {module: module.training for module in runner.model.modules()}
-    states = random.getstate(), np.random.get_state()
-    device = runner.strategy.device
-    try:
-        with torch.random.fork_rng([device] if device.type == 'cuda' else []):
-            runner.model.eval()
-            yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        random.setstate(states[0])
-        np.random.set_state(states[1])

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from vq import distributed
-from vq.callbacks.base import Callback
+from vq.callbacks.aliases import Aliases, absent, aliased
+from vq.callbacks.base import VALIDATED, Callback
 from vq.logs import append_json, read_json_lines, write_json_lines
 from vq.registry import CALLBACKS
 from vq.types import Batch, Output, Quantized
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 DECAY = 0.9  # of the mean time an iteration takes, from one log line to the next
 SCALARS = 'scalars.jsonl'
+BACKENDS = (dict(type='TensorboardVisBackend'),)
 SPEED = 'speed.jsonl'  # apart from the scalars, which a resumed run repeats exactly
 
 
@@ -74,20 +77,30 @@ class LogCallback(Callback):
     scalars.jsonl, from which a resume drops what it will do again; and in TensorBoard
     or whatever `backends` names.
 
+    The backends name them `train/NAME`, and get the run's config at the start. What
+    validations find, `val/NAME`, goes there when it is found, by `vq.val` too, which
+    asks the validator's LogCallback.
+
     Args:
         interval: Iterations (in validation: batches) between log lines.
         backends: Configs of mmengine's Visualizer backends, such as
             `dict(type='TensorboardVisBackend')`, `WandbVisBackend` ...
+        aliases: Further names under which scalars.jsonl and the backends get a number:
+            `dict(rec_loss='l1_loss')`, or the sum of several, those that there are:
+            `dict(aeloss=['total', 'generator_loss'])`.
     """
 
     def __init__(
         self,
         *,
         interval: int = 50,
-        backends: Sequence[Mapping[str, Any]] = (dict(type='TensorboardVisBackend'),),
+        backends: Sequence[Mapping[str, Any]] = BACKENDS,
+        aliases: Aliases = MappingProxyType({}),
     ) -> None:
         self.interval = interval
         self.backends = backends
+        self.aliases = aliases
+        self._told = False
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._images = 0
@@ -100,14 +113,17 @@ class LogCallback(Callback):
         self._steps = 0
         if not runner.training or not distributed.is_main():
             return
-        runner.visualizer = Visualizer(runner.work_dir, self.backends)
+        job = runner.job
+        runner.visualizer = Visualizer(
+            runner.work_dir, self.backends, name=job.name, config=job.config
+        )
         path = runner.work_dir / SCALARS
         kept = [r for r in read_json_lines(path) if r['iteration'] <= runner.iteration]
         write_json_lines(path, kept)
 
     def after_run(self, runner: Runner) -> None:
         """Close the backends."""
-        if runner.visualizer is not None:
+        if runner.training and runner.visualizer is not None:
             runner.visualizer.close()
 
     def after_train_iter(
@@ -129,8 +145,9 @@ class LogCallback(Callback):
             values[f'{name}_lr'] = update.lr
             if skipped := int(update.skipped):
                 values[f'{name}_skipped'] = float(skipped)
+        alike = aliased(self.aliases, values)
         if distributed.is_main():
-            record = dict(iteration=runner.iteration, **values)
+            record = dict(iteration=runner.iteration, **values, **alike)
             append_json(runner.work_dir / SCALARS, record)
         seconds = self._progress.step(self._steps)
         speed = dict(
@@ -151,8 +168,20 @@ class LogCallback(Callback):
             ' '.join(f'{k}={_number(v)}' for k, v in (values | speed).items()),
         )
         if runner.visualizer is not None:
-            scalars = {f'train/{k}': v for k, v in (values | speed).items()}
+            scalars = {
+                f'train/{k}': v
+                for k, v in (values | speed | alike).items()
+                if not k.startswith(VALIDATED)
+            }
             runner.visualizer.scalars(scalars, runner.iteration)
+        self._tell_of_aliases(values)
+
+    def _tell_of_aliases(self, values: Mapping[str, float]) -> None:
+        """Name, once, those of nothing; what they mean may begin later."""
+        if not self._told:
+            for line in absent(self.aliases, values):
+                _logger.info('%s', line)
+        self._told = True
 
     def _means(self) -> dict[str, float]:
         """Read the means over iterations and ranks off the device, in one transfer."""

@@ -18,9 +18,10 @@ from vq.config.tree import (
 RUNNERS = dict(trainer='Trainer', validator='Validator')  # and their default types
 # Arguments whose parts have names; None drops one.
 NAMED = ('callbacks', 'metrics', 'optimizers', 'schedulers')
-# What writes comes behind what acts: it sees all that others add to the logs.
+# What measures and writes comes behind what acts: it sees the weights that will be
+# saved, and all that others add to the logs.
 # `--override .trainer.callbacks[-1]...` relies on the checkpoint being last.
-LAST_CALLBACKS = ('log', 'images', 'checkpoint')
+LAST_CALLBACKS = ('validation', 'early_stopping', 'log', 'images', 'checkpoint')
 
 # Which fragments, merged in this order, become which argument of which runner.
 _ARGUMENTS: dict[str, dict[str, tuple[str, ...]]] = dict(

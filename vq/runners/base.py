@@ -57,6 +57,8 @@ class Runner:
         parts: Names of the only parts of the model that are used, and that need
             weights; none means all.
         frozen: What is known of the weights of frozen parts, by their names.
+        visualizer: Where scalars and pictures go, on rank 0, if anywhere.
+        trained: After how many iterations of training the weights are validated.
     """
 
     training = False
@@ -75,6 +77,7 @@ class Runner:
         self.job = job
         self.work_dir = job.work_dir
         self.iteration = 0
+        self.trained = 0
         self.total_batches = 0
         self.visualizer: Visualizer | None = None
         self.strategy: DDPStrategy = STRATEGIES.build(strategy)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vq import checkpoints, distributed
-from vq.logs import append_json
+from vq.callbacks.validation import log_callback, validate
 from vq.runners.validator import Validator
 from vq.runners.watch import watch
 from vq.visual import Visualizer
@@ -16,9 +16,10 @@ _logger = logging.getLogger(__name__)
 class Monitor:
     """Validates checkpoints with one validator, built once.
 
-    For each checkpoint the metrics go to val/metrics.jsonl, and to TensorBoard as
-    `val/<metric>` at its iteration, in a file of its own beside the training's. Nothing
-    that the training wrote is touched.
+    For each checkpoint the metrics go to val/metrics.jsonl, and as `val/<metric>` at
+    its iteration to the backends of the validator's LogCallback: to TensorBoard in a
+    file of its own beside the training's, to W&B and SwanLab as a run of its own in the
+    training's group. Nothing that the training wrote is touched.
 
     Args:
         validator: Runs each checkpoint, in val/iter_N.
@@ -42,19 +43,41 @@ class Monitor:
             names: Just these checkpoints, waiting for each; None means all.
             forever: Go on after the end of the training.
         """
+        self._open()
+        try:
+            results = self._run(names=names, forever=forever)
+        finally:
+            self._close()
+        _logger.info('validated %d checkpoints', len(results))
+        for name, metrics in results.items():
+            line = ' '.join(f'{key}={value:.5g}' for key, value in metrics.items())
+            _logger.info('%s: %s', name, line)
+        return results
+
+    def _open(self) -> None:
+        if distributed.is_main():
+            log = log_callback(self._validator)
+            name = self._validator.job.name
+            self._validator.visualizer = Visualizer(
+                self._work_dir, log.backends, name=name, kind='val'
+            )
+
+    def _close(self) -> None:
+        if self._validator.visualizer is not None:
+            self._validator.visualizer.close()
+
+    def _run(
+        self, *, names: Sequence[str] | None, forever: bool
+    ) -> dict[str, dict[str, float]]:
         results: dict[str, dict[str, float]] = {}
         for folder in watch(self._work_dir, names=names, forever=forever):
             _logger.info('validating %s', folder)
             if not self._load(folder):
                 continue
-            self._validator.work_dir = self._work_dir / 'val' / folder.name
-            results[folder.name] = self._validator.run()
-            if distributed.is_main():
-                self._record(folder, results[folder.name])
-        _logger.info('validated %d checkpoints', len(results))
-        for name, metrics in results.items():
-            line = ' '.join(f'{key}={value:.5g}' for key, value in metrics.items())
-            _logger.info('%s: %s', name, line)
+            iteration = checkpoints.iteration(folder)
+            results[folder.name] = validate(
+                self._validator, work_dir=self._work_dir, iteration=iteration
+            )
         return results
 
     def _load(self, folder: Path) -> bool:
@@ -76,17 +99,3 @@ class Monitor:
             return True
         _logger.warning('%s is passed over: %s', folder, problem)
         return False
-
-    def _record(self, folder: Path, metrics: dict[str, float]) -> None:
-        iteration = checkpoints.iteration(folder)
-        record = dict(
-            checkpoint=folder.name,
-            iteration=iteration,
-            **metrics,
-            protocols=self._validator.protocols(),
-        )
-        append_json(self._work_dir / 'val' / 'metrics.jsonl', record)
-        visualizer = Visualizer(self._work_dir, [dict(type='TensorboardVisBackend')])
-        scalars = {f'val/{key}': value for key, value in metrics.items()}
-        visualizer.scalars(scalars, iteration)
-        visualizer.close()

@@ -8,6 +8,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from vq import distributed
+from vq.callbacks.base import VALIDATED
 from vq.registry import SCHEDULERS
 
 Spec = Mapping[str, Any]
@@ -21,18 +22,26 @@ class Schedule:
         spec: `type` (a class of torch.optim.lr_scheduler; all counts in iterations) and
             its arguments; `SequentialLR` takes `schedulers`, a list of specs, and
             `milestones`. `ReduceLROnPlateau` takes also `monitor`, the name of a logged
-            loss, and `interval`, over how many iterations that is averaged. None keeps
-            the rate constant.
+            loss, and `interval`, over how many iterations that is averaged (1,000); or
+            the name of what a validation finds, such as `val/l1`, and `interval` then
+            counts validations (1). None keeps the rate constant.
     """
 
     def __init__(self, optimizer: Optimizer, spec: Spec | None) -> None:
         self._optimizer = optimizer
         self._spec = dict(spec or {})
         self._monitor = self._spec.pop('monitor', 'total')
-        self._interval = self._spec.pop('interval', 1000)
+        default = 1 if self._monitor.startswith(VALIDATED) else 1000
+        self._interval = self._spec.pop('interval', default)
         self._rates = [group['lr'] for group in optimizer.param_groups]
         self._start()
         self._plateau = isinstance(self._scheduler, lr_scheduler.ReduceLROnPlateau)
+
+    @property
+    def awaited(self) -> str | None:
+        """The name of what a validation shall find, if the rate follows that."""
+        follows = self._plateau and self._monitor.startswith(VALIDATED)
+        return self._monitor if follows else None
 
     def _start(self) -> None:
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
@@ -54,10 +63,19 @@ class Schedule:
             ValueError: The monitored loss is not logged.
         """
         self._steps += 1
-        if self._plateau:
+        if self._plateau and self.awaited is None:
             self._watch(logs, updated)
-        elif self._scheduler is not None:
+        elif self._scheduler is not None and not self._plateau:
             self._move()
+
+    def tell(self, found: Mapping[str, torch.Tensor]) -> None:
+        """Move the rate by what a validation has found, if it follows that.
+
+        Raises:
+            ValueError: The validation does not measure it.
+        """
+        if self.awaited is not None:
+            self._watch(found, True)
 
     def _move(self, times: int = 1) -> None:
         with warnings.catch_warnings():
@@ -70,8 +88,9 @@ class Schedule:
         if self._monitor in logs:
             self._values.append(logs[self._monitor].detach())
         elif updated:
+            what = 'loss' if self.awaited is None else 'metric'
             raise ValueError(
-                f'no loss is called {self._monitor!r}; there are {list(logs)}'
+                f'no {what} is called {self._monitor!r}; there are {list(logs)}'
             )
         if len(self._values) == self._interval:
             # Over all ranks: their rates must not part.

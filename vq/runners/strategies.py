@@ -74,11 +74,17 @@ class DDPStrategy:
         self.precision = self._precision(autocast)
         self.channels_last = channels_last
         self.compile = compile
-        if tf32 and self.device.type == 'cuda':
-            torch.set_float32_matmul_precision('high')
-            torch.backends.cudnn.allow_tf32 = True
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
-        torch.backends.cudnn.benchmark = not deterministic
+        self.tf32 = tf32
+        self.deterministic = deterministic
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Make the options hold that torch has once a process."""
+        if self.device.type == 'cuda':
+            torch.set_float32_matmul_precision('high' if self.tf32 else 'highest')
+            torch.backends.cudnn.allow_tf32 = self.tf32
+        torch.use_deterministic_algorithms(self.deterministic, warn_only=True)
+        torch.backends.cudnn.benchmark = not self.deterministic
 
     def _precision(self, autocast: str | None) -> torch.dtype | None:
         cuda = self.device.type == 'cuda'

@@ -103,6 +103,7 @@ class Trainer(Runner):
         self._recent: deque[list[str]] = deque(maxlen=max_skipped + check_interval)
         self.unreadable = 0
         self.data_time = 0.0
+        self._ended: str | None = None
 
     def _check_batch_size(self) -> None:
         size = self.dataloader['batch_size']
@@ -119,15 +120,18 @@ class Trainer(Runner):
         return self.work_dir / 'checkpoints'
 
     def run(self) -> None:
-        """Train from the current iteration to the last, or until a signal.
+        """Train from the current iteration to the last, to `end`, or until a signal.
 
         Raises:
             CheckpointError: A frozen part has no weights, and this is no dry run.
-            ValueError: The data set's tokens are another tokenizer's, see `tokens`.
+            ValueError: The data set's tokens are another tokenizer's, see `tokens`; or
+                a learning rate follows validations, and no callback validates.
         """
         state.check_frozen(self)
         check_tokens(self)
+        self._check_validated()
         with StopRequest() as stop:
+            self._ended = None
             if distributed.is_main():
                 (self.work_dir / FINISHED).unlink(missing_ok=True)
             self.call('before_run')
@@ -145,8 +149,47 @@ class Trainer(Runner):
                 done = dict(iteration=self.iteration, time=time.time())
                 checkpoints.write_json(self.work_dir / FINISHED, done)
 
+    def end(self, reason: str) -> None:
+        """End the run in good order after this iteration, or before the first.
+
+        Enough that one rank calls it. The last checkpoint is saved, and the run counts
+        as finished; resumed, it goes on unless somebody ends it again.
+
+        Args:
+            reason: What the log says of it.
+        """
+        self._ended = reason
+
+    def _is_ended(self) -> bool:
+        if not distributed.any_(self._ended is not None):
+            return False
+        why = self._ended or 'another rank ended it'
+        _logger.info('ended at iteration %d of %d: %s', self.iteration, self.iters, why)
+        return True
+
+    def tell(self, found: Mapping[str, Tensor]) -> None:
+        """Pass on what a validation has found to the learning rates that follow it.
+
+        Args:
+            found: Scalars by names such as `val/l1`, the same on all ranks.
+        """
+        for update in self.optimizers.values():
+            update.schedule.tell(found)
+
+    def _check_validated(self) -> None:
+        for name, update in self.optimizers.items():
+            awaited = update.schedule.awaited
+            if awaited and not any(c.validates for c in self.callbacks):
+                raise ValueError(
+                    f'the learning rate of {name} follows {awaited}, but nobody '
+                    'validates: '
+                    "train_callbacks = dict(validation=dict(type='ValidationCallback'))"
+                )
+
     def _loop(self, stop: StopRequest) -> bool:
         """Train; return whether a signal ended it early."""
+        if self._is_ended():
+            return False
         if self.iteration >= self.iters:
             _logger.info('already at iteration %d of %d', self.iteration, self.iters)
             return False
@@ -160,8 +203,8 @@ class Trainer(Runner):
             self._train_iter(batch)
             if self.iteration == self.iters:
                 return False
-            if distributed.any_(bool(stop)):
-                return True
+            if distributed.any_(bool(stop) or self._ended is not None):
+                return not self._is_ended()
             waiting = time.perf_counter()
         raise AssertionError('the training loader is endless')
 
