@@ -57,6 +57,14 @@ def autoencoder(
     return config
 
 
+def movq(*, dim: int = 4, **sizes: Any) -> dict[str, Any]:
+    """Return the config of a VQGAN whose decoder is modulated."""
+    config = autoencoder(dim=dim, **sizes)
+    stem = dict(type='MoVQDecoder', latent_dim=dim, stem_dim=8)
+    decoder = config['decoder'] | stem
+    return config | dict(pre_decode=dict(type='Identity'), decoder=decoder)
+
+
 # Several ddconfigs; each fits all three formats but where its name says otherwise.
 DDCONFIGS = {
     'f2': autoencoder(),
@@ -70,7 +78,13 @@ TAMING_ONLY = {
     'wide at once': autoencoder(mults=(2, 1)),
     'gumbel': autoencoder(dim=8, quantizer=dict(type='GumbelQuantizer')),
 }
-
+MOVQ = {
+    'movq f2': movq(),
+    'movq f4 deep': movq(mults=(1, 1, 2), depth=2, attention=(1,)),
+    'movq wide at once': movq(dim=6, mults=(2, 1), attention=()),
+    'movq discriminator': movq(discriminator=dict(depth=1, width=4)),
+    'movq gumbel': movq(dim=8, quantizer=dict(type='GumbelQuantizer')),
+}
 
 _SIZES = dict(width=16, depth=2, heads=1, mlp_ratio=2.0, latent_dim=4)
 VQKD = dict(
@@ -103,7 +117,7 @@ def published(name: str) -> dict[str, Tensor]:
     """Return the weights of a full-size published network, on the meta device."""
     path = OWN / 'key_shapes' / f'{name}.json.gz'
     keys = json.loads(gzip.decompress(path.read_bytes()))['state_dict']
-    kinds = {'f32': torch.float32, 'i64': torch.int64}
+    kinds = {'f32': torch.float32, 'i32': torch.int32, 'i64': torch.int64}
     return {
         key: torch.empty(shape, dtype=kinds[kind], device='meta')
         for key, (kind, shape) in keys.items()

@@ -10,6 +10,7 @@ NARROW = dict(width=8, width_mults=(8, 4, 3))
 CONFIGS = {
     **networks.DDCONFIGS,
     **networks.TAMING_ONLY,
+    **networks.MOVQ,
     'bare': networks.autoencoder(refine=False, groups=8, decoder=dict(width=16)),
     'narrow decoder': networks.autoencoder(mults=(1, 1, 2), groups=8, decoder=NARROW),
 }
