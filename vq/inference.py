@@ -10,9 +10,7 @@ def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     from vq import commands, distributed, dry_run, paths
-    from vq.config import apply_overrides
-    from vq.registry import TRANSFORMS
-    from vq.runners.inference import check_names, infer
+    from vq.runners.inference import check_names, infer, prepare
 
     config = commands.load_config(args, halves=['validator'])
     pictures = [paths.resolve_input(image) for image in args.images]
@@ -21,14 +19,7 @@ def run(args: argparse.Namespace) -> None:
     out = paths.work_dir(name, dry_run=dry_run.enabled())
     if args.out:
         out = (Path.cwd() / args.out).resolve()
-    recipe = () if args.no_crop else config.validator.dataset.transforms
-    transforms = [TRANSFORMS.build(transform) for transform in recipe]
-    # A runner needs a data set; the pictures are this one. Nothing is measured on it.
-    stand_in = dict(type='SyntheticDataset', length=1, transforms=[])
-    apply_overrides(config, {'.validator.dataset': stand_in})
-    apply_overrides(config, {'.validator.metrics': {}})
-    if args.ema:
-        apply_overrides(config, {'.validator.ema': True})
+    transforms = prepare(config, crop=not args.no_crop, ema=args.ema)
     validator = commands.build(config, 'validator', name=name)
     commands.load_weights(validator, commands.weight_files(args))
     mine = pictures[distributed.rank() :: distributed.world_size()]

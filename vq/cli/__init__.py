@@ -1,6 +1,7 @@
 """The command lines: one parser a command, imported without torch or mmengine."""
 
 from vq.cli.data import fid_parser, tokenize_parser
+from vq.cli.edit import edit_parser
 from vq.cli.flags import (
     SEED,
     add_autocast,
@@ -22,6 +23,7 @@ __all__ = [
     'add_load_model_from',
     'compare_parser',
     'config_parser',
+    'edit_parser',
     'export_parser',
     'fid_parser',
     'generate_parser',

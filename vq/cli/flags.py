@@ -8,12 +8,17 @@ SEED = 3407
 def new_parser(command: str, description: str) -> argparse.ArgumentParser:
     """Return the parser of a command that can be rehearsed."""
     parser = argparse.ArgumentParser(prog=command, description=description)
+    add_dry_run(parser)
+    return parser
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Add `--dry-run`."""
     parser.add_argument(
         '--dry-run',
         action='store_true',
         help='rehearse: 8 tiny iterations, no data or weights needed (= DRY_RUN=True)',
     )
-    return parser
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

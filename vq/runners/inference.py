@@ -1,17 +1,20 @@
 """One picture through a tokenizer: its tokens, and it beside its reconstruction."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vq import images
+from vq.config import Config, apply_overrides
 from vq.datasets.decoding import read_image
 from vq.datasets.transforms import Transform
 from vq.pictures import pictures
+from vq.registry import TRANSFORMS
 from vq.runners.base import Runner
 from vq.types import Batch, Output, Reconstruction
 
@@ -38,6 +41,50 @@ def check_names(pictures: Sequence[Path]) -> None:
             )
 
 
+def prepare(
+    config: Config,
+    *,
+    crop: bool,
+    ema: bool,
+    dataset: Mapping[str, Any] | None = None,
+) -> list[Transform]:
+    """Make a config's validator one of single pictures; return what is done to them.
+
+    Args:
+        config: The config; it is changed.
+        crop: Whether pictures go through the transforms of validation.
+        ema: Whether averaged weights are loaded.
+        dataset: Config of a data set for the runner, if it is to have one.
+    """
+    recipe = config.validator.dataset.transforms if crop else ()
+    transforms = [TRANSFORMS.build(transform) for transform in recipe]
+    # A runner needs a data set. Nothing is measured on it.
+    stand_in = dict(type='SyntheticDataset', length=1, transforms=[])
+    apply_overrides(config, {'.validator.dataset': dataset or stand_in})
+    apply_overrides(config, {'.validator.metrics': {}})
+    if ema:
+        apply_overrides(config, {'.validator.ema': True})
+    return transforms
+
+
+def read(runner: Runner, picture: Path, *, transforms: Sequence[Transform]) -> Tensor:
+    """Return a picture as the network sees it, uint8, (3, h, w).
+
+    Args:
+        runner: Holds the model.
+        picture: The file.
+        transforms: What is done to it; none of them random.
+
+    Raises:
+        ValueError: The network does not take a picture of this size.
+    """
+    image = read_image(picture)
+    for transform in transforms:
+        image = transform(image, np.random.default_rng(0))
+    _check_size(runner, image, picture)
+    return image
+
+
 @torch.no_grad()
 def infer(
     runner: Runner, picture: Path, *, transforms: Sequence[Transform], out: Path
@@ -56,10 +103,7 @@ def infer(
     Raises:
         ValueError: The network does not take a picture of this size.
     """
-    image = read_image(picture)
-    for transform in transforms:
-        image = transform(image, np.random.default_rng(0))
-    _check_size(runner, image, picture)
+    image = read(runner, picture, transforms=transforms)
     batch = Batch(
         original_image=image[None],
         category=torch.zeros(1, dtype=torch.int64),
