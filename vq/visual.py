@@ -28,8 +28,8 @@ class Visualizer:
     """Writes to several of mmengine's Visualizer backends at once.
 
     A backend is opened when something is first written. W&B and SwanLab get the run's
-    name, a group and the config, unless `init_kwargs` say otherwise, and an id that
-    stays in the folder, so that a resumed run goes on there.
+    name, a group and the config, where `init_kwargs` say nothing else (None is nothing
+    said), and an id that stays in the folder, so that a resumed run goes on there.
 
     Args:
         work_dir: The run's folder; a backend's files lie in a folder below it,
@@ -60,7 +60,7 @@ class Visualizer:
             folder = work_dir / type_.removesuffix('VisBackend').lower()
             package = _package(type_)
             if package is not None:
-                given = arguments.get('init_kwargs') or {}
+                given = _plain(arguments.get('init_kwargs') or {})
                 arguments['init_kwargs'] = dict(
                     id=_id(folder / f'{kind}_id'),
                     resume='allow',
@@ -68,7 +68,7 @@ class Visualizer:
                     group=name.removesuffix(f'/{kind}') or None,
                     job_type=kind,
                     config=None if config is None else _plain(config.tree),
-                ) | dict(given)
+                ) | {key: value for key, value in given.items() if value is not None}
             backend = _class(type_)(**{'save_dir': str(folder), **arguments})
             if package is None and config is not None:
                 backend.add_config(_Shown(config))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from vq.callbacks.base import VALIDATED
 from vq.config.errors import nearest
 
 Aliases = Mapping[str, str | Sequence[str]]
@@ -24,11 +25,16 @@ def aliased(aliases: Aliases, known: Mapping[str, float]) -> dict[str, float]:
 
 
 def absent(aliases: Aliases, known: Mapping[str, float]) -> Iterator[str]:
-    """Yield a line about each alias of which there is no number."""
-    for alias in aliases.keys() - aliased(aliases, known).keys():
+    """Yield a line about each name of an alias without a number.
+
+    Those that validations find are left out: they come when they come.
+    """
+    found = aliased(aliases, known)
+    for alias in [alias for alias in aliases if alias not in found]:
         for name in _names(aliases[alias]):
-            hint = nearest(name, known)
-            yield f'alias {alias}: nothing is called {name} so far; {hint}'
+            if not name.startswith(VALIDATED):
+                hint = nearest(name, known)
+                yield f'alias {alias}: nothing is called {name} so far; {hint}'
 
 
 def _names(named: str | Sequence[str]) -> Sequence[str]:
