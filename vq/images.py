@@ -23,6 +23,20 @@ def to_uint8(image: Tensor) -> Tensor:
     return pixels.clamp(0, 255).round().to(torch.uint8)
 
 
+def fold_clips(clips: Tensor) -> Tensor:
+    """Lay out clips as other libraries read them, (b, t, h, w, c), as images.
+
+    Returns:
+        The frames of a clip one behind the other, (b t, c, h, w).
+    """
+    return rearrange(clips, 'b t h w c -> (b t) c h w')
+
+
+def unfold_clips(images: Tensor, *, frames: int) -> Tensor:
+    """Undo `fold_clips`, of clips of `frames`: (b t, c, h, w) -> (b, t, h, w, c)."""
+    return rearrange(images, '(b t) c h w -> b t h w c', t=frames)
+
+
 def grid(images: Tensor, *, columns: int, padding: int = 2, fill: int = 255) -> Tensor:
     """Lay uint8 images (n, 3, h, w) out in rows of `columns`, as one (3, H, W)."""
     rows = -(-len(images) // columns)

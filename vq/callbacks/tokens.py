@@ -17,7 +17,7 @@ from vq.datasets.token_store import TokenMeta
 from vq.datasets.tokens import TokenWriter
 from vq.images import normalize
 from vq.registry import CALLBACKS
-from vq.types import Batch, Clip, Output, Quantized
+from vq.types import Batch, Output, Quantized, Sample
 
 if TYPE_CHECKING:
     from vq.runners.base import Runner
@@ -91,11 +91,7 @@ def _shape(runner: Runner) -> tuple[int, tuple[int, int]]:
         sample = runner.dataset[index]
         if isinstance(sample, Unreadable):
             continue
-        if isinstance(sample, Clip):
-            raise ValueError(
-                f'an item is a clip of {len(sample.samples)} frames, and the tokens of '
-                'images are stored: set .tokenizer.dataset.frames:1'
-            )
+        assert isinstance(sample, Sample)  # runners but the trainer refuse clips
         image = sample.original_image
         several = image.ndim == 4
         first = image[:1] if several else image[None]

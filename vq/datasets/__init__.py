@@ -1,6 +1,7 @@
 """Data sets, their transforms, samplers and loaders, and the token store."""
 
 from vq.datasets.base import ImageDataset, MissingDataError, Unreadable, collate
+from vq.datasets.clips import ClipDataset
 from vq.datasets.coco import COCODataset
 from vq.datasets.concat import ConcatDataset
 from vq.datasets.csv import CSVDataset
@@ -41,6 +42,7 @@ __all__ = [
     'CSVDataset',
     'CelebAHQDataset',
     'CenterCrop',
+    'ClipDataset',
     'ColorJitter',
     'ConcatDataset',
     'FFHQDataset',

@@ -72,6 +72,9 @@ class ImageDataset(Dataset[Sample | Clip | Unreadable], ABC):
     split: str | None = None
     """Which part of the data set these are; None where it has no parts."""
 
+    frames: int = 1
+    """Images that an item holds: 1, or more where it is a `Clip`."""
+
     token_origins: Sequence[TokenOrigin] = ()
     """Where the tokens that come in the place of pictures are from."""
 

@@ -22,7 +22,7 @@ class JoinedDataset(ImageDataset):
         on_error: See `ImageDataset`; what the parts say is not asked.
 
     Raises:
-        ValueError: There is no part, or a part has transforms.
+        ValueError: There is no part, or a part has transforms or holds clips.
     """
 
     def __init__(
@@ -40,6 +40,11 @@ class JoinedDataset(ImageDataset):
                 raise ValueError(
                     f'{name} has transforms of its own; leave them out there: those '
                     'of the data sets together apply to each'
+                )
+            if part.frames > 1:
+                raise ValueError(
+                    f'{name} holds clips of {part.frames} frames, and images alone are '
+                    'joined: set its frames=1'
                 )
         self.description = ' + '.join(p.description or n for n, p in parts.items())
         splits = dict.fromkeys(part.split for part in parts.values() if part.split)

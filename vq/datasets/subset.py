@@ -36,6 +36,7 @@ class Subset(ImageDataset):
         self._rows = rows
         self.description = description
         self.split = dataset.split
+        self.frames = dataset.frames
         self.token_origins = dataset.token_origins
         # The very lists, so that changing one changes both.
         self.transforms = dataset.transforms

@@ -78,6 +78,11 @@ class Validator(Runner):
             strategy=strategy,
             callbacks=callbacks,
         )
+        if self.dataset.frames > 1:
+            raise ValueError(
+                f'the data set holds clips of {self.dataset.frames} frames, and single '
+                "images are looked at here: set the data set's frames=1"
+            )
         self.ema = ema
         self.generated = generated
         self._reference_dataset = reference_dataset
