@@ -24,6 +24,7 @@ PARSERS = {
     'vq.train': cli.train_parser,
     'vq.val': cli.val_parser,
     'vq.test': cli.test_parser,
+    'vq.edit': cli.edit_parser,
     'vq.generate': cli.generate_parser,
     'vq.inference': cli.inference_parser,
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,

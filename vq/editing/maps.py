@@ -13,7 +13,7 @@ DIM = 0.25  # of the light that is left of what is not meant
 
 def colour(code: int) -> tuple[int, int, int]:
     """Return the colour of a code, the same in all maps."""
-    saturation, value = 0.45 + 0.25 * (code % 3) / 2, 0.65 + 0.3 * (code % 5) / 4
+    saturation, value = 0.3 + 0.3 * (code % 3) / 2, 0.6 + 0.35 * (code % 5) / 4
     rgb = colorsys.hsv_to_rgb(code * GOLDEN % 1, saturation, value)
     red, green, blue = (round(255 * part) for part in rgb)
     return red, green, blue

@@ -99,7 +99,7 @@ def paint(
         cells.append(Cell(image=before, caption='reconstruction', outline=mask))
         if source:
             cells.append(Cell(image=source.image, caption=source.name, outline=mask))
-        cells.append(Cell(image=after, caption=f'painted with {what}'))
+        cells.append(Cell(image=after, caption='painted'))
         title = '' if rows else f'boxes painted with {_tokens_of(source, codes)}'
         rows.append(Row(title=title, cells=cells))
         tokens |= {f'{one.name}_before': both[0], f'{one.name}_after': both[1]}

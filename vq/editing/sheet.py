@@ -14,6 +14,7 @@ from torch.nn import functional
 from vq import images
 
 SIDE = 192  # pixels: smaller pictures are enlarged by a whole factor to about it
+MOVING = 128  # the same for GIFs, which compress badly
 LARGEST = 288  # larger ones are shrunk to it
 COLUMNS = 8  # of a line; a row may go on in the next
 GAP = 8  # pixels around pictures
@@ -46,9 +47,9 @@ class Row:
     cells: Sequence[Cell]
 
 
-def draw(rows: Sequence[Row]) -> Image.Image:
-    """Draw a sheet."""
-    blocks = [_row(row) for row in rows]
+def draw(rows: Sequence[Row], *, side: int = SIDE) -> Image.Image:
+    """Draw a sheet; small pictures are enlarged to about `side` pixels."""
+    blocks = [_row(row, side) for row in rows]
     width = max(block.width for block in blocks)
     height = sum(block.height for block in blocks) + GAP
     sheet = Image.new('RGB', (width, height), WHITE)
@@ -68,7 +69,7 @@ def save_sheet(rows: Sequence[Row], path: Path) -> None:
 
 def save_gif(frames: Sequence[Sequence[Row]], path: Path) -> None:
     """Write sheets as a GIF that goes there and back, whole or not at all."""
-    sheets = [draw(rows) for rows in frames]
+    sheets = [draw(rows, side=MOVING) for rows in frames]
     size = (max(s.width for s in sheets), max(s.height for s in sheets))
     padded = [Image.new('RGB', size, WHITE) for _ in sheets]
     for page, sheet in zip(padded, sheets, strict=True):
@@ -88,10 +89,10 @@ def save_gif(frames: Sequence[Sequence[Row]], path: Path) -> None:
     aside.replace(path)
 
 
-def _row(row: Row) -> Image.Image:
+def _row(row: Row, side: int) -> Image.Image:
     """Draw a row, in as many lines as it needs."""
     lines = [row.cells[i : i + COLUMNS] for i in range(0, len(row.cells), COLUMNS)]
-    drawn = [[_cell(cell) for cell in line] for line in lines]
+    drawn = [[_cell(cell, side) for cell in line] for line in lines]
     font = ImageFont.load_default(TITLE)
     title = round(TITLE * LEADING) + GAP if row.title else 0
     width = max(sum(cell.width + GAP for cell in line) + GAP for line in drawn)
@@ -110,16 +111,17 @@ def _row(row: Row) -> Image.Image:
     return block
 
 
-def _cell(cell: Cell) -> Image.Image:
+def _cell(cell: Cell, side: int) -> Image.Image:
     """Draw a picture at the size of a sheet, with its caption."""
-    shown = _sized(cell.image)
+    shown = _sized(cell.image, side)
     picture = Image.fromarray(rearrange(shown, 'c h w -> h w c').contiguous().numpy())
     if cell.outline is not None:
         _outline(picture, cell.outline.numpy())
     font = ImageFont.load_default(CAPTION)
     lines = _wrapped(cell.caption, font, picture.width)
     leading = round(CAPTION * LEADING)
-    size = (picture.width, picture.height + leading * len(lines) + 4)
+    below = leading * len(lines) + 4 if lines else 0
+    size = (picture.width, picture.height + below)
     block = Image.new('RGB', size, WHITE)
     block.paste(picture, (0, 0))
     pen = ImageDraw.Draw(block)
@@ -129,14 +131,14 @@ def _cell(cell: Cell) -> Image.Image:
     return block
 
 
-def _sized(image: Tensor) -> Tensor:
+def _sized(image: Tensor, side: int) -> Tensor:
     """Return a picture, uint8, (3, h, w), at the size of a sheet."""
-    side = max(image.shape[1:])
-    if side <= LARGEST:
-        return images.enlarge(image[None], max(1, round(SIDE / side)))[0]
+    longest = max(image.shape[1:])
+    if longest <= LARGEST:
+        return images.enlarge(image[None], max(1, round(side / longest)))[0]
     scaled = functional.interpolate(
         image[None].float(),
-        scale_factor=LARGEST / side,
+        scale_factor=LARGEST / longest,
         mode='bilinear',
         antialias=True,
     )
