@@ -7,7 +7,7 @@ from torch import Tensor
 from vq.editing.editor import Editor, Picture
 from vq.editing.regions import first, merge, turns
 from vq.editing.result import Edited
-from vq.editing.sheet import Cell, Row
+from vq.editing.sheet import Cell, Row, moving
 
 
 def shares(steps: int) -> list[float]:
@@ -78,7 +78,7 @@ def interpolate(
     both = editor.encode(torch.stack([start.image, end.image]))
     latents = latents_between(both[0], both[1], steps)
     quantized = editor.quantize(latents)
-    ways = {'latents in between, quantized at each step': editor.decode(quantized)}
+    ways = {'latents in between, quantized': editor.decode(quantized)}
     if unquantized:
         title = 'latents in between, not quantized'
         ways[title] = editor.decode_unquantized(latents)
@@ -97,10 +97,7 @@ def interpolate(
     given = [Cell(image=one.image, caption=one.name) for one in (start, end)]
     return Edited(
         rows=[Row(title='pictures', cells=given), *rows],
-        frames=[
-            [Row(title=row.title, cells=[row.cells[i]]) for row in rows]
-            for i in range(steps)
-        ],
+        frames=moving(rows),
         tokens=dict(
             before=torch.stack([start.tokens, end.tokens]),
             after_latent=quantized,

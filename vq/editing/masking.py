@@ -15,7 +15,7 @@ from vq.editing.editor import Editor, Picture
 from vq.editing.priors import random_tokens
 from vq.editing.regions import Box, first, inside, merge, turns
 from vq.editing.result import Edited
-from vq.editing.sheet import Cell, Row
+from vq.editing.sheet import Cell, Row, moving
 
 FILLS = ('commonest', 'random', 'transformer')
 
@@ -74,10 +74,6 @@ def mask(
         rows += _rows(editor, one, states, lost, titles, name)
         tokens |= {f'{one.name}_before': states[0], f'{one.name}_after': states[1:]}
         filled[one.name] = name
-    frames = [
-        [Row(title=row.title, cells=[row.cells[i + 1]]) for row in rows]
-        for i in range(len(rows[0].cells) - 1)
-    ]
     record = dict(
         shares=[*shares],
         boxes=[[*box] for box in boxes],
@@ -86,7 +82,7 @@ def mask(
         fill=filled,
         classes=[*fill.classes],
     )
-    return Edited(rows=rows, frames=frames, tokens=tokens, record=record)
+    return Edited(rows=rows, frames=moving(rows, start=1), tokens=tokens, record=record)
 
 
 def _filled(

@@ -9,7 +9,7 @@ from vq.editing.codes import Code, equal, replace, token, told
 from vq.editing.editor import Editor, Picture
 from vq.editing.regions import Box, inside, merge
 from vq.editing.result import Edited
-from vq.editing.sheet import Cell, Row
+from vq.editing.sheet import Cell, Row, moving
 
 
 def swapped(start: Tensor, end: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,14 +139,11 @@ def exchange(
         title = '' if rows else 'codes replaced, one after the other'
         rows.append(Row(title=title, cells=cells))
         tokens |= {f'{one.name}_before': states[0], f'{one.name}_after': states[-1]}
-    frames = [
-        [Row(title=row.title, cells=[row.cells[i + 1]]) for row in rows]
-        for i in range(number + 1)
-    ]
+    plain = [Row(title='', cells=row.cells) for row in rows]
     written = [f'{told(old)}:{told(new)}' for old, new in changes]
     return Edited(
         rows=rows,
-        frames=frames,
+        frames=moving(plain, start=1),
         tokens=tokens,
         record=dict(codes=written, positions=counts),
     )

@@ -1,7 +1,7 @@
 """Sheets: rows of pictures with a title above and a caption below; GIFs of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ GAP = 8  # pixels around pictures
 TITLE, CAPTION = 16, 14  # sizes of letters
 LEADING = 1.3  # of lines, in letters
 INK, GREY, RED, WHITE = (20, 20, 20), (90, 90, 90), (220, 30, 30), (255, 255, 255)
-FRAME, REST = 220, 1200  # milliseconds of a GIF's frame, and of its ends
+FRAME, REST = 400, 1200  # milliseconds of a GIF's frame, and of its ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +45,24 @@ class Row:
 
     title: str
     cells: Sequence[Cell]
+
+
+def moving(rows: Sequence[Row], *, start: int = 0) -> list[list[Row]]:
+    """Return a frame of each column of a sheet: the rows' pictures side by side.
+
+    Args:
+        rows: Of equal length.
+        start: The column of the first frame.
+    """
+    frames = []
+    for i in range(start, len(rows[0].cells)):
+        cells = []
+        for row in rows:
+            cell = row.cells[i]
+            caption = f'{row.title}: {cell.caption}' if row.title else cell.caption
+            cells.append(replace(cell, caption=caption))
+        frames.append([Row(title='', cells=cells)])
+    return frames
 
 
 def draw(rows: Sequence[Row], *, side: int = SIDE) -> Image.Image:
