@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from tests.ranks import run_ranks
+from tests.runs import toy_trainer
 from vq import distributed
 from vq.runners.schedules import Schedule
 
@@ -151,6 +152,46 @@ def test_plateau_needs_its_loss_where_the_optimizer_moved() -> None:
     assert optimizer.param_groups[0]['lr'] == LR
     with pytest.raises(ValueError, match=r"no loss is called 'loss'; .*\['total'\]"):
         one.step({'total': torch.tensor(1.0)})
+
+
+FOUND = [1.0, 0.8, 0.9, math.nan, 0.95, 0.97, 0.92, 0.91, 0.9, 0.1]
+
+
+@pytest.mark.parametrize('interval', [None, 2])
+@pytest.mark.parametrize('stop', [0, 3, 4, 7])
+def test_plateau_of_validations_equals_torch_stepped_by_hand(
+    interval: int | None, stop: int, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = dict(mode='min', factor=0.5, patience=1)
+    theirs = SGD([nn.Parameter(torch.zeros(1))], lr=LR)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(theirs, **options)
+    spec = dict(type='ReduceLROnPlateau', monitor='val/l1', **options)
+    if interval is not None:
+        spec['interval'] = interval
+    size = interval or 1
+    made, optimizer = schedule(spec)
+    for i, value in enumerate(FOUND, 1):
+        made.step({'total': torch.tensor(0.0)})  # iterations between do nothing
+        made.step({'total': torch.tensor(0.0)})
+        made.tell({'val/l1': torch.tensor(value, dtype=torch.float64)})
+        if i % size == 0:
+            plateau.step(sum(FOUND[i - size : i]) / size)
+        assert optimizer.param_groups[0]['lr'] == theirs.param_groups[0]['lr']
+        if i == stop:
+            state = saved(made, tmp_path)
+            made, optimizer = schedule(spec)
+            made.load_state_dict(state)
+    assert theirs.param_groups[0]['lr'] < LR
+
+
+def test_plateau_of_validations_needs_them(tmp_path: Path) -> None:
+    spec = dict(type='ReduceLROnPlateau', monitor='val/l1')
+    made, _ = schedule(spec)
+    with pytest.raises(ValueError, match=r"no metric is called 'val/l1'; .*'val/l2'"):
+        made.tell({'val/l2': torch.tensor(1.0)})
+    trainer = toy_trainer(tmp_path, schedulers=dict(generator=spec))
+    with pytest.raises(ValueError, match='generator follows val/l1, but nobody'):
+        trainer.run()
 
 
 def plateau_of_rank() -> list[float]:
