@@ -122,8 +122,10 @@ def test_a_tokenizer_that_learnt_at_another_size() -> None:
     assert found.quantized.tokens.shape == (1, 16, 16)
 
 
-@pytest.mark.parametrize(('name', 'millions'), [('vqkd', 86.4), ('vqkd_large', 632.6)])
-def test_transformers_as_decoders(name: str, millions: float) -> None:
+@pytest.mark.parametrize(
+    ('name', 'millions'), [('vqkd', 86.4), ('vqkd_large', 632.6), ('movq', 42.2)]
+)
+def test_other_decoders(name: str, millions: float) -> None:
     config = decoder('vqgan', TOKENIZERS[0], decoder=name)
     check(config)
     with torch.device('meta'):

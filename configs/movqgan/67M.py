@@ -7,4 +7,5 @@ _base_ = [
     '../_base_/models/movqgan.py', '../_base_/datasets/csv.py',
     '../_base_/augment/none.py', '../_base_/strategies/ddp.py',
     '../_base_/runtime.py', '../_base_/schedules/movqgan.py',
+    '../_base_/aliases/movqgan.py',
 ]  # fmt: skip

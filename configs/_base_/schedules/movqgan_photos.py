@@ -8,7 +8,10 @@ _iters = '{{$iters:1000}}'
 iters = _iters
 strategy = dict(channels_last=True)
 train_dataset = dict(transforms=_crop)
-optimizers = dict(generator=dict(betas=(0.9, 0.99), params=['tokenizer', 'decoder']))
+optimizers = dict(
+    generator=dict(betas=(0.9, 0.99), params=['tokenizer', 'decoder']),
+    discriminator=dict(lr=3e-4),
+)
 schedulers = dict(generator=dict(T_max=_iters), discriminator=dict(T_max=_iters))
 train_callbacks = dict(
     ema=dict(type='EMACallback', decay=0.99),
