@@ -114,7 +114,10 @@ def _averaged(renamed: Renamed, weights: Mapping[str, Tensor]) -> Renamed:
         if (average := _average(theirs)) in weights
     }
     if not taken:
-        raise ConversionError('ema:True, but there are no weights ema_encoder. ...')
+        raise ConversionError(
+            'ema:True asks for averaged weights, ema_encoder. ..., and there are none: '
+            'leave the option out for the raw ones'
+        )
     raw = 'raw weights; their averages were taken, for ema:True'
     dropped = {k: why for k, why in renamed.dropped.items() if k not in taken.values()}
     return Renamed(

@@ -1,4 +1,4 @@
-"""MoVQ's decoder and its normalisation: formulas, and tokenizers of several kinds.
+"""MoVQ's decoder: what it is without modulation, and beside which quantizers.
 
 The whole decoder is compared in tests/models/test_golden_movq.py.
 """
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from tests.models import tiny
 from vq.models import MoVQDecoder
-from vq.models.norms import GroupNorm, SpatialNorm
+from vq.models.norms import SpatialNorm
 from vq.registry import MODELS
 
 MOVQ = tiny.VQGAN['decoder'] | dict(type='MoVQDecoder', latent_dim=4, stem_dim=8)
@@ -18,29 +18,6 @@ MOVQ = tiny.VQGAN['decoder'] | dict(type='MoVQDecoder', latent_dim=4, stem_dim=8
 def vqgan(**changes):
     parts = dict(pre_decode=dict(type='Identity'), decoder=MOVQ)
     return MODELS.build(tiny.vqgan(**(parts | changes)))
-
-
-@pytest.mark.parametrize('size', [(4, 6), (8, 12), (7, 5)])
-def test_spatial_norm_equals_a_resize_before_its_convolutions(size):
-    norm = SpatialNorm(8, condition_dim=3, groups=2).double()
-    latent = torch.randn(2, 8, *size, dtype=torch.float64)
-    condition = torch.randn(2, 3, 4, 6, dtype=torch.float64)
-    nearest = [torch.arange(n) * m // n for n, m in zip(size, (4, 6), strict=True)]
-    resized = condition[:, :, nearest[0]][:, :, :, nearest[1]]
-    scale, shift = (
-        functional.conv2d(resized, conv.weight, conv.bias)
-        for conv in (norm.scale, norm.shift)
-    )
-    weights = (norm.norm.weight, norm.norm.bias)
-    normed = functional.group_norm(latent, 2, *weights, eps=1e-6)
-    torch.testing.assert_close(norm(latent, condition), normed * scale + shift)
-
-
-def test_a_plain_norm_has_no_use_for_a_condition():
-    norm, latent = GroupNorm(8, groups=2), torch.randn(2, 8, 3, 3)
-    expected = functional.group_norm(latent, 2, norm.weight, norm.bias, eps=1e-6)
-    assert torch.equal(norm(latent), expected)
-    assert torch.equal(norm(latent, torch.randn(2, 3, 3, 3)), expected)
 
 
 def test_without_modulation_it_is_the_standard_decoder():
