@@ -11,9 +11,8 @@ _base_ = [
 ]  # fmt: skip
 model = dict(
     discriminator=dict(depth=2, width=16),
+    adversarial_loss=dict(generator_weight=0.02),  # there is no LPIPS beside it
     discriminator_start='{{$gan_start:400}}',
     adversarial_ramp='{{$gan_ramp:300}}',
 )
-train_callbacks = dict(
-    early_stopping=None, checkpoint=dict(keep_best=dict(metric='l1'))
-)
+train_callbacks = dict(early_stopping=None, checkpoint=dict(keep_best=None))

@@ -156,7 +156,7 @@ def test_the_first_phase_is_the_plain_vqvae_then_the_discriminator_joins_in(tmp_
         if i >= START:
             terms.append(shares[i] * logs[i]['generator_loss'])
         torch.testing.assert_close(logs[i]['total'], sum(terms))
-    assert both.model.adversarial_loss.generator_weight == 0.1
+    assert load('anime_gan').model.adversarial_loss.generator_weight == 0.1
 
 
 def test_bfloat16_stays_near_float32_and_spares_the_codebook(tmp_path):
