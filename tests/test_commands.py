@@ -98,6 +98,23 @@ def test_a_dry_run_is_smaller_and_nothing_else(monkeypatch: pytest.MonkeyPatch) 
     }
 
 
+def test_a_trainer_that_validates_makes_the_validator_small_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv('DRY_RUN', 'True')
+
+    def sizes(*words: str) -> tuple[int, int]:
+        args = arguments('--override', '.trainer.iters:9', *words)
+        config = commands.load_config(args, halves=['trainer'])
+        intervals = {c.type: c.get('interval') for c in config.trainer.callbacks}
+        last = intervals.get('ValidationCallback', 0)
+        return config.validator.dataloader.batch_size, last
+
+    validates = ".trainer.callbacks[2]:dict(type='ValidationCallback')"
+    assert sizes() == (4, 0)
+    assert sizes(validates) == (dry_run.BATCH_SIZE, dry_run.ITERATIONS)
+
+
 @pytest.mark.parametrize(
     ('batch_size', 'accumulate', 'world_size', 'expected'),
     [(64, 1, 1, 2), (1, 1, 1, 1), (64, 4, 1, 4), (64, 1, 3, 3), (64, 2, 2, 4)],

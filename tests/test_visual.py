@@ -81,6 +81,14 @@ def test_swanlab_gets_values_steps_pictures_and_config(tmp_path: Path) -> None:
     assert 'codebook_size: 32' in (run['path'] / 'files' / 'config.yaml').read_text()
 
 
+def test_a_dry_run_stays_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('DRY_RUN', 'True')
+    [backend] = Visualizer(tmp_path, [dict(type='WandbVisBackend')])._backends
+    assert backend._init_kwargs['mode'] == 'offline'
+
+
 def test_tensorboard_gets_the_config_as_a_file_of_ours(tmp_path: Path) -> None:
     config = tiny()
     backends = [dict(type='TensorboardVisBackend')]

@@ -13,6 +13,7 @@ from mmengine.registry import VISBACKENDS
 from mmengine.visualization.vis_backend import BaseVisBackend, WandbVisBackend
 from torch import Tensor
 
+from vq import dry_run
 from vq.config import Config
 from vq.config.errors import nearest
 
@@ -29,7 +30,8 @@ class Visualizer:
 
     A backend is opened when something is first written. W&B and SwanLab get the run's
     name, a group and the config, where `init_kwargs` say nothing else (None is nothing
-    said), and an id that stays in the folder, so that a resumed run goes on there.
+    said), and an id that stays in the folder, so that a resumed run goes on there. A
+    dry run stays offline.
 
     Args:
         work_dir: The run's folder; a backend's files lie in a folder below it,
@@ -69,6 +71,8 @@ class Visualizer:
                     job_type=kind,
                     config=None if config is None else _plain(config.tree),
                 ) | {key: value for key, value in given.items() if value is not None}
+                if dry_run.enabled():
+                    arguments['init_kwargs']['mode'] = 'offline'
             backend = _class(type_)(**{'save_dir': str(folder), **arguments})
             if package is None and config is not None:
                 backend.add_config(_Shown(config))
