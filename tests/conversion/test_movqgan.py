@@ -111,9 +111,7 @@ def test_averaged_weights_take_the_place_of_the_raw_ones(name):
         for key, value in weights.items()
     }
     assert equal(ema, expected)
-    with pytest.raises(
-        ConversionError, match='ema:True asks for .* there are none'
-    ):
+    with pytest.raises(ConversionError, match='ema:True asks for .* there are none'):
         MOVQGAN.to_ours(theirs, ema=True)
 
 
