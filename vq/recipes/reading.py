@@ -13,7 +13,10 @@ import yaml
 from vq.recipes.errors import RecipeError
 
 KINDS = ('taming', 'adapter', 'llamagen', 'llamagen_gpt')
-_SCRIPTS = dict(llamagen='vq_train', llamagen_gpt='train_c2i')
+_SCRIPTS = dict(
+    llamagen=r'\bvq_train\.py|\btrain_vq\w*\.sh',
+    llamagen_gpt=r'\btrain_c2i\w*\.(py|sh)',
+)
 _MARKS = dict(llamagen='--vq-model', llamagen_gpt='--gpt-model')
 _TRANSFORMERS = ('Net2NetTransformer', 'GPT', 'VQTransformer')
 # YAML 1.1 takes 1e-4 for a string; whoever wrote it meant a number.
@@ -72,14 +75,13 @@ def flags(text: str, kind: str) -> dict[str, Any]:
     """
     whole = re.sub(r'\\\n', ' ', text)
     lines = [line for line in whole.splitlines() if not line.lstrip().startswith('#')]
-    # The flags may be the whole of a text, a line each.
-    if not any(_SCRIPTS[kind] in line for line in lines):
-        lines = [' '.join(lines)]
     chosen = [line for line in lines if _is_command(line, kind)]
+    if len(chosen) == 1 and not re.search(_SCRIPTS[kind], chosen[0]):
+        chosen = [' '.join(lines)]  # flags alone, on as many lines as people like
     if len(chosen) != 1:
         raise RecipeError(
-            f'{len(chosen)} commands of {kind} there, not one: leave one line, with '
-            f'{_SCRIPTS[kind]} or {_MARKS[kind]} in it'
+            f'{len(chosen)} commands of {kind} there, not one: leave one, with '
+            f'{_MARKS[kind]} in it'
         )
     try:
         words = shlex.split(chosen[0], comments=True)
@@ -107,8 +109,7 @@ def _pairs(words: list[str]) -> dict[str, Any]:
 
 
 def _is_command(text: str, kind: str) -> bool:
-    mark, script = _MARKS[kind], _SCRIPTS[kind]
-    return re.search(rf'(?m)(^|\s){mark}\b|\b{script}\.py\b', text) is not None
+    return re.search(rf'(?m)(^|\s){_MARKS[kind]}\b|{_SCRIPTS[kind]}', text) is not None
 
 
 def _tree(path: Path, text: str) -> dict[str, Any]:
@@ -121,7 +122,10 @@ def _tree(path: Path, text: str) -> dict[str, Any]:
             raise RecipeError(f'{path} is neither JSON nor YAML: {error}') from error
     if not isinstance(tree, dict):
         raise RecipeError(f'{path} holds no settings, but a {type(tree).__name__}')
-    resolved: dict[str, Any] = _resolved(tree, tree)
+    try:
+        resolved: dict[str, Any] = _resolved(tree, tree)
+    except RecursionError:
+        raise RecipeError(f'{path} has values that refer to themselves') from None
     return resolved
 
 
@@ -137,7 +141,7 @@ def _resolved(value: Any, root: Mapping[str, Any]) -> Any:
             if not isinstance(part, Mapping) or word not in part:
                 raise RecipeError(f'{value} refers to nothing')
             part = part[word]
-        return part
+        return _resolved(part, root)
     return _value(value) if isinstance(value, str) else value
 
 

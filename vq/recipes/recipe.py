@@ -52,10 +52,12 @@ class Recipe:
 def merge(tree: dict[str, Any], other: Mapping[str, Any]) -> None:
     """Merge nested dicts into `tree`, in place."""
     for key, value in other.items():
-        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
-            merge(tree[key], value)
+        if isinstance(value, Mapping):
+            inner = tree[key] if isinstance(tree.get(key), dict) else {}
+            merge(inner, value)
+            tree[key] = inner
         else:
-            tree[key] = dict(value) if isinstance(value, Mapping) else value
+            tree[key] = value
 
 
 def squares(size: int, *, augment: bool) -> dict[str, Any]:
