@@ -19,7 +19,7 @@ class PostNormBlock(nn.Module):
 
     Args:
         dim: Channels.
-        norm: 'group', each picture for itself, or 'batch'.
+        norm: 'group', each picture for itself, or 'batch', over a rank's pictures.
         activation: A key of `ACTIVATIONS`.
         norm_groups: Groups of a group normalisation; divides `dim`.
 
