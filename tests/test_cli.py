@@ -160,6 +160,7 @@ MODULES = {
     'vq.test': cli.test_parser,
     'vq.inference': cli.inference_parser,
     'vq.generate': cli.generate_parser,
+    'vq.edit': cli.edit_parser,
     'vq.tasks.image_tokenization.tokenize': cli.tokenize_parser,
     'vq.export': cli.export_parser,
     'vq.compare': cli.compare_parser,

@@ -19,9 +19,11 @@ from tests.runs import TINY, tiny_validator
 from vq import edit, paths
 from vq.checkpoints import state_hash
 from vq.checkpoints.files import write_weights
+from vq.cli import edit as command_line
 from vq.cli import edit_parser
 from vq.datasets.token_store import TokenMeta
 from vq.datasets.tokens import TokenWriter
+from vq.editing import acting, regions
 from vq.generation.draws import by_class
 
 Command = Callable[..., Path]
@@ -159,6 +161,8 @@ def test_a_proposal_network_draws_and_completes(
     assert np.array_equal(after[[0, 3]], before[[0, 3]])
     with pytest.raises(ValueError, match='which class'):
         command('mask', *words, **network)
+    with pytest.raises(ValueError, match='leave --tokens, pictures and --grid out'):
+        command('prior', '@cat', **network)
     with pytest.raises(ValueError, match='no class 5: the network has 0 to 4'):
         command('prior', '--classes', '5', **network)
 
@@ -177,6 +181,7 @@ def test_a_proposal_network_draws_and_completes(
         (('random', '--number', '0'), '--number must be at least 1'),
         (('random', '--seed', '-1'), '--seed must be at least 0'),
         (('prior',), 'whose frequencies'),
+        (('prior', '@cat', '--classes', '1'), '--classes are for the transformer'),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
@@ -206,3 +211,9 @@ def test_a_dry_run_needs_neither_weights_nor_tokens(
     out = tmp_path / 'dry_run' / f'{TINY.stem}_edit'
     assert len(saved(out / 'random', 'tokens')) == 4
     assert len(saved(out / 'prior', 'tokens')) == 4
+
+
+def test_the_parser_offers_what_there_is() -> None:
+    assert command_line.ORDERS == regions.ORDERS
+    actions: Any = edit_parser()._subparsers
+    assert [*actions._group_actions[0].choices] == [*acting.ACTIONS]

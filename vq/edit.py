@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from vq.cli import edit_parser
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vq.config import Config
     from vq.editing.acting import Desk
     from vq.runners import Validator
@@ -38,11 +40,7 @@ def _prepared(
     args: argparse.Namespace, config: Config, name: str
 ) -> tuple[Desk, dict[str, object]]:
     """Return what the action works with, and what the record says of it."""
-    import shlex
-    import sys
-
-    import vq
-    from vq import checkpoints, commands, paths
+    from vq import commands, paths
     from vq.editing.acting import Desk
     from vq.editing.editor import Editor
     from vq.runners.inference import check_names, prepare, read
@@ -59,35 +57,47 @@ def _prepared(
     commands.load_weights(runner, commands.weight_files(args))
     check_tokens(runner)
     runner.model.eval()
+    strategy, size = runner.strategy, args.batch_size
     editor = Editor(
         runner.model,
-        device=runner.strategy.device,
-        autocast=runner.strategy.autocast,
-        batch_size=args.batch_size,
+        device=strategy.device,
+        autocast=strategy.autocast,
+        batch_size=size,
     )
+    seen = [read(runner, file, transforms=transforms) for file in files]
     pictures = [
-        editor.look(file.stem, read(runner, file, transforms=transforms))
-        for file in files
+        editor.look(f.stem, image) for f, image in zip(files, seen, strict=True)
     ]
-    source = pictures.pop() if getattr(args, 'source', None) else None
     desk = Desk(
         args=args,
         editor=editor,
+        source=pictures.pop() if getattr(args, 'source', None) else None,
         pictures=pictures,
-        source=source,
         store=runner.dataset if store else None,
         transforms=transforms,
     )
-    settings = dict(
+    return desk, _settings(args, config, runner, files)
+
+
+def _settings(
+    args: argparse.Namespace, config: Config, runner: Validator, files: list[Path]
+) -> dict[str, object]:
+    """Return what the record says beside what was done."""
+    import shlex
+    import sys
+
+    import vq
+    from vq import checkpoints
+
+    return dict(
         config=str(config.path),
         weights=checkpoints.state_hash(runner.model.state_dict()),
         weight_files=args.load_model_from,
         pictures=[str(file) for file in files],
-        token_store=root,
+        token_store=getattr(args, 'tokens', None),
         command=shlex.join(sys.argv),
         version=vq.__version__,
     )
-    return desk, settings
 
 
 def _typed(root: str) -> object:

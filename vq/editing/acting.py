@@ -95,8 +95,16 @@ def prior(desk: Desk) -> Edited:
     """Draw by the transformer, or codes by their frequencies."""
     args, editor = desk.args, desk.editor
     if isinstance(editor.model, ProposalNetwork):
+        if desk.store is not None or desk.pictures or args.grid:
+            raise ValueError(
+                'the transformer of a proposal network draws what it has learned, of '
+                'its own grid: leave --tokens, pictures and --grid out, or give the '
+                "tokenizer's config"
+            )
         classes = args.classes or range(editor.model.classes)
-        tokens = drawing.sampled(editor, desk.number, classes=classes, seed=args.seed)
+        tokens = drawing.sampled(
+            editor, range(desk.number), classes=classes, seed=args.seed
+        )
         title = 'drawn by the transformer'
     else:
         tokens = _frequent(desk)
@@ -120,6 +128,11 @@ def _frequent(desk: Desk) -> Tensor:
     def of_picture(index: int, rng: np.random.Generator) -> Tensor:
         return pictures[index].tokens
 
+    if desk.args.classes:
+        raise ValueError(
+            '--classes are for the transformer of a proposal network: frequencies '
+            'know none'
+        )
     if (store is None) == (not pictures):
         raise ValueError(
             'whose frequencies? Give either --tokens DIR, a token store, or pictures'

@@ -84,16 +84,7 @@ def interpolate(
         ways[title] = editor.decode_unquantized(latents)
     words = dict(random='in random order', rows='row by row', centre='from the centre')
     ways[f'tokens exchanged {words[order]}'] = editor.decode(tokens)
-    rows = [
-        Row(
-            title=title,
-            cells=[
-                Cell(image=image, caption=f'{share:.0%} {end.name}')
-                for image, share in zip(way, shares(steps), strict=True)
-            ],
-        )
-        for title, way in ways.items()
-    ]
+    rows = [_row(title, way, end.name) for title, way in ways.items()]
     given = [Cell(image=one.image, caption=one.name) for one in (start, end)]
     return Edited(
         rows=[Row(title='pictures', cells=given), *rows],
@@ -105,3 +96,12 @@ def interpolate(
         ),
         record=dict(steps=steps, order=order, seed=seed, shares=shares(steps)),
     )
+
+
+def _row(title: str, way: Tensor, name: str) -> Row:
+    """Return the pictures of a way, each with its share of the one of that name."""
+    cells = [
+        Cell(image=image, caption=f'{share:.0%} {name}')
+        for image, share in zip(way, shares(len(way)), strict=True)
+    ]
+    return Row(title=title, cells=cells)

@@ -26,25 +26,49 @@ def drawn(editor: Editor, tokens: Tensor, *, title: str, seed: int) -> Edited:
 
 def sampled(
     editor: Editor,
-    number: int,
+    indices: Sequence[int],
     *,
     classes: Sequence[int],
     seed: int,
     known: Tensor | None = None,
 ) -> Tensor:
-    """Draw tokens by the transformer of a proposal network: (number, h, w, ...).
+    """Draw tokens by the transformer of a proposal network: (n, h, w, ...).
 
     Args:
         editor: Its model is a proposal network.
-        number: How many images.
+        indices: Of the n images: which random numbers of the seed they are drawn with.
         classes: Which take turns; none of an unconditional network.
-        seed: Of the random numbers; those of image i depend on it and i alone.
+        seed: Of the random numbers.
         known: Tokens of all images that are kept, -1 where one is drawn, (h, w, ...).
 
     Raises:
         ValueError: The model has no transformer, or not such a class, or draws another
             grid than the known one.
     """
+    model = _network(editor, classes, known)
+    length, groups = model.transformer.length, len(model.transformer.token_sizes)
+    parts = []
+    for start in range(0, len(indices), editor.batch_size):
+        batch = [*indices[start : start + editor.batch_size]]
+        named = [classes[i % len(classes)] if classes else 0 for i in batch]
+        uniform = uniforms(seed, batch, length * groups)
+        kept = None if known is None else torch.stack([known] * len(batch))
+        with editor.autocast(), torch.no_grad():
+            made = model.generate(
+                model.condition(torch.tensor(named, device=editor.device)),
+                uniform=rearrange(uniform, 'b (n g) -> b n g', g=groups).to(
+                    editor.device
+                ),
+                known=None if kept is None else kept.to(editor.device),
+            )
+        parts.append(made.quantized.tokens.cpu())
+    return torch.cat(parts)
+
+
+def _network(
+    editor: Editor, classes: Sequence[int], known: Tensor | None
+) -> ProposalNetwork:
+    """Return the model, if it can draw what is asked for."""
     model = editor.model
     if not isinstance(model, ProposalNetwork):
         raise ValueError(
@@ -63,28 +87,7 @@ def sampled(
         if not 0 <= category < max(1, model.classes):
             names = f'0 to {model.classes - 1}' if model.classes else 'no classes'
             raise ValueError(f'there is no class {category}: the network has {names}')
-    network = model.transformer
-    shape = (network.length, len(network.token_sizes))
-    parts = []
-    for start in range(0, number, editor.batch_size):
-        indices = [*range(start, min(start + editor.batch_size, number))]
-        named = torch.tensor(
-            [classes[i % len(classes)] if classes else 0 for i in indices]
-        )
-        uniform = rearrange(
-            uniforms(seed, indices, shape[0] * shape[1]), 'b (n g) -> b n g', g=shape[1]
-        )
-        kept = None
-        if known is not None:
-            kept = torch.stack([known] * len(indices)).to(editor.device)
-        with editor.autocast(), torch.no_grad():
-            made = model.generate(
-                model.condition(named.to(editor.device)),
-                uniform=uniform.to(editor.device),
-                known=kept,
-            )
-        parts.append(made.quantized.tokens.cpu())
-    return torch.cat(parts)
+    return model
 
 
 def without(tokens: Tensor, mask: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from vq.editing import maps
-from vq.editing.codes import commonest, equal, told
+from vq.editing.codes import Code, commonest, equal, told
 from vq.editing.editor import Editor, Picture
 from vq.editing.result import Edited
 from vq.editing.sheet import Cell, Row
@@ -41,18 +41,14 @@ def codes(editor: Editor, pictures: Sequence[Picture], *, top: int) -> Edited:
                 for code, count in found[:top]
             ],
         )
-        cells = [Cell(image=one.image, caption=one.name)]
-        cells.append(Cell(image=again, caption='reconstruction'))
-        cells += _maps(one.tokens, again, editor.groups)
+        cells = [
+            Cell(image=one.image, caption=one.name),
+            Cell(image=again, caption='reconstruction'),
+            *_maps(one.tokens, again, editor.groups),
+        ]
         title = f'{one.name}: {len(found)} codes at {number} positions'
         rows.append(Row(title=title, cells=cells))
-        meant = [
-            Cell(
-                image=maps.spotlight(again, equal(one.tokens, code)),
-                caption=f'code {told(code)}: {count} times',
-            )
-            for code, count in found[:SHOWN]
-        ]
+        meant = [_meant(one.tokens, again, *each) for each in found[:SHOWN]]
         rows.append(Row(title='where its commonest codes are', cells=meant))
     tokens = {one.name: one.tokens for one in pictures}
     return Edited(rows=rows, tokens=tokens, record=dict(codes=table))
@@ -67,3 +63,9 @@ def _maps(tokens: Tensor, picture: Tensor, groups: int) -> list[Cell]:
         Cell(image=maps.coloured(part, size), caption=f'codes of sub-token {i}')
         for i, part in enumerate(tokens.unbind(-1))
     ]
+
+
+def _meant(tokens: Tensor, picture: Tensor, code: Code, count: int) -> Cell:
+    """Return a picture of where a code is."""
+    caption = f'code {told(code)}: {count} times'
+    return Cell(image=maps.spotlight(picture, equal(tokens, code)), caption=caption)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -62,26 +61,20 @@ def mask(
     """
     rows: list[Row] = []
     tokens: dict[str, Tensor] = {}
-    filled: dict[str, Any] = {}
+    filled: dict[str, str] = {}
+    titles = [f'{share:.0%} masked' for share in shares] or ['masked']
     for index, one in enumerate(pictures):
         rng = np.random.default_rng((fill.seed, index))
-        lost = [inside(boxes, one.grid)] if boxes else []
         places = turns(one.grid, order, rng)
-        lost += [first(places, share) for share in shares]
+        lost = [first(places, share) for share in shares]
+        lost += [inside(boxes, one.grid)] if boxes else []
         after, name = _filled(editor, one, lost, fill, index=index, rng=rng)
-        titles = [f'{share:.0%} masked' for share in shares] or ['masked']
         states = torch.stack([one.tokens, *after])
         rows += _rows(editor, one, states, lost, titles, name)
         tokens |= {f'{one.name}_before': states[0], f'{one.name}_after': states[1:]}
         filled[one.name] = name
-    record = dict(
-        shares=[*shares],
-        boxes=[[*box] for box in boxes],
-        order=order,
-        seed=fill.seed,
-        fill=filled,
-        classes=[*fill.classes],
-    )
+    record = dict(shares=[*shares], boxes=[[*box] for box in boxes], order=order)
+    record |= dict(seed=fill.seed, classes=[*fill.classes], fill=filled)
     return Edited(rows=rows, frames=moving(rows, start=1), tokens=tokens, record=record)
 
 
@@ -96,12 +89,11 @@ def _filled(
 ) -> tuple[list[Tensor], str]:
     """Return the tokens of each step, and with what they are filled, in words."""
     if fill.kind == 'transformer':
-        own = [fill.classes[index % len(fill.classes)]] if fill.classes else []
+        classes, seed = fill.classes, fill.seed
+        known = [without(one.tokens, m) for m in lost]
         after = [
-            sampled(
-                editor, 1, classes=own, seed=fill.seed, known=without(one.tokens, m)
-            )
-            for m in lost
+            sampled(editor, [index], classes=classes, seed=seed, known=kept)
+            for kept in known
         ]
         return [part[0] for part in after], 'what the transformer draws'
     if fill.kind == 'random':
@@ -124,17 +116,23 @@ def _rows(
     titles: Sequence[str],
     name: str,
 ) -> list[Row]:
-    """Return two rows: what is left of a picture, and what becomes of it."""
+    """Return what is left of a picture, and what becomes of it, in one row or two."""
     whole, *shown = editor.decode(states)
-    left = [Cell(image=one.image, caption=one.name)]
-    left.append(Cell(image=whole, caption='reconstruction'))
-    for m, title in zip(lost, titles, strict=True):
-        left.append(Cell(image=maps.holes(whole, m), caption=title))
-    same = [Cell(image=one.image, caption=one.name)]
-    same.append(Cell(image=whole, caption='reconstruction'))
-    for image, title in zip(shown, titles, strict=True):
-        same.append(Cell(image=image, caption=f'{title}, filled'))
+    both = [
+        Cell(image=one.image, caption=one.name),
+        Cell(image=whole, caption='reconstruction'),
+    ]
+    left = [
+        Cell(image=maps.holes(whole, m), caption=title)
+        for m, title in zip(lost, titles, strict=True)
+    ]
+    filled = [
+        Cell(image=image, caption=f'{title}, filled')
+        for image, title in zip(shown, titles, strict=True)
+    ]
+    if len(lost) == 1:
+        return [Row(title=f'filled with {name}', cells=both + left + filled)]
     return [
-        Row(title=f'{one.name}: what is left', cells=left),
-        Row(title=f'filled with {name}', cells=same),
+        Row(title=f'{one.name}: what is left', cells=both + left),
+        Row(title=f'filled with {name}', cells=both + filled),
     ]
