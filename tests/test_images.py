@@ -56,3 +56,18 @@ def test_enlarging_repeats_pixels() -> None:
     picture = torch.arange(6, dtype=torch.uint8).view(1, 1, 2, 3)
     expected = [[0, 0, 1, 1, 2, 2]] * 2 + [[3, 3, 4, 4, 5, 5]] * 2
     assert images.enlarge(picture, 2)[0, 0].tolist() == expected
+
+
+def test_clips_are_folded_frame_by_frame() -> None:
+    clips = torch.from_numpy(
+        np.random.default_rng(0).integers(256, size=(2, 3, 4, 5, 3), dtype=np.uint8)
+    )
+    folded = images.fold_clips(clips)
+    for clip in range(2):
+        for frame in range(3):
+            expected = clips[clip, frame].permute(2, 0, 1)
+            assert torch.equal(folded[3 * clip + frame], expected)
+    assert torch.equal(images.unfold_clips(folded, frames=3), clips)
+    scaled = images.normalize(folded)
+    assert torch.allclose(scaled, folded / 255 * 2 - 1)
+    assert (scaled.min() >= -1) and (scaled.max() <= 1)

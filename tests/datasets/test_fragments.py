@@ -115,6 +115,14 @@ def test_parted_and_tabled_sets_take_every_augmentation(
         assert ('dataset' in half.dataset) == (name != 'csv')
 
 
+def test_videos_are_clips_for_training_and_images_for_validation() -> None:
+    config = load(BASE / 'datasets' / 'clips.py', options=dict(frames=4, stride=2))
+    for half, frames in ((config.trainer, 4), (config.validator, 1)):
+        check(half.dataset)
+        assert half.dataset.frames == frames
+    assert config.trainer.dataset.stride == 2
+
+
 def test_nothing_of_a_face_is_cut_off() -> None:
     for fragment in _read(BASE / 'augment' / 'anime_pad.py').values():
         names = [transform['type'] for transform in fragment['transforms']]
@@ -124,7 +132,7 @@ def test_nothing_of_a_face_is_cut_off() -> None:
 
 def test_a_dry_run_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DRY_RUN', 'True')
-    for name in (*ROOTS, 'hq_faces', 'anime', 'csv', 'csv_split'):
+    for name in (*ROOTS, 'hq_faces', 'anime', 'csv', 'csv_split', 'clips'):
         for fragment in _read(BASE / 'datasets' / f'{name}.py').values():
             fragment = _elsewhere(fragment)
             dataset = build_dataset(dict(fragment, transforms=[]))

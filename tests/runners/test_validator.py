@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.log import Records
 from tests.ranks import run_ranks
@@ -109,3 +110,16 @@ def test_metrics_may_be_none(tmp_path: Path) -> None:
         strategy=dict(type='DDPStrategy'),
     )
     assert validator.run() == {}
+
+
+def test_clips_are_refused(tmp_path: Path) -> None:
+    for number in range(4):
+        frame = Image.new('RGB', (16, 16), (number * 60, 0, 0))
+        (tmp_path / 'a').mkdir(exist_ok=True)
+        frame.save(tmp_path / 'a' / f'{number}.png')
+    clips = 'dict(type="ClipDataset",data_root="%s",frames=%d)'
+    with pytest.raises(ValueError, match="clips of 2 frames.*data set's frames=1"):
+        metrics(tmp_path, f'.validator.dataset:{clips % (tmp_path, 2)}')
+    found = metrics(tmp_path, f'.validator.dataset:{clips % (tmp_path, 1)}')
+    same = f'dict(type="FolderDataset",data_root="{tmp_path}/a")'
+    assert found == metrics(tmp_path, f'.validator.dataset:{same}')

@@ -214,7 +214,8 @@ class AvVideo:
             frame = self._until(time)
         if frame is None:
             raise UnreadableImageError(str(self._path), f'there is no frame {place}')
-        pixels = torch.from_numpy(frame.to_ndarray(format='rgb24'))
+        # Not on threads: a forked worker would wait for those of its parent for ever.
+        pixels = torch.from_numpy(frame.to_ndarray(format='rgb24', threads=1))
         # Cameras that were held upright say so, and lay the picture on its side.
         turned = torch.rot90(pixels, round(frame.rotation / 90), (0, 1))
         return rearrange(turned, 'h w c -> c h w')
@@ -268,21 +269,18 @@ class OpenVideos:
 
     def __init__(self, open_: Callable[[Path], Video]) -> None:
         self._open = open_
-        self._process = 0
-        self._videos: OrderedDict[Path, Video] = OrderedDict()
+        self._of_process: dict[int, OrderedDict[Path, Video]] = {}
 
     def __getitem__(self, path: Path) -> Video:
-        if self._process != os.getpid():
-            # A forked worker would move its parent's place in the files.
-            self._process = os.getpid()
-            self._videos = OrderedDict()
-        if path not in self._videos:
-            self._videos[path] = self._open(path)
-            if len(self._videos) > OPEN:
-                self._videos.popitem(last=False)
-        self._videos.move_to_end(path)
-        return self._videos[path]
+        # A forked worker opens its own: of its parent's files it would move the place.
+        videos = self._of_process.setdefault(os.getpid(), OrderedDict())
+        if path not in videos:
+            videos[path] = self._open(path)
+            if len(videos) > OPEN:
+                videos.popitem(last=False)
+        videos.move_to_end(path)
+        return videos[path]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave open files behind when pickled for a worker."""
-        return {**self.__dict__, '_videos': OrderedDict()}
+        return {**self.__dict__, '_of_process': {}}
