@@ -87,32 +87,45 @@ class Desk:
 
 def random(desk: Desk) -> Edited:
     """Draw each code from all."""
-    title = f'uniformly random codes, seed {desk.args.seed}'
-    return drawing.drawn(desk.editor, _uniform(desk), title=title, seed=desk.args.seed)
+    return drawing.drawn(
+        desk.editor,
+        _uniform(desk),
+        title=f'uniformly random codes, seed {desk.args.seed}',
+        settings=dict(seed=desk.args.seed),
+    )
 
 
 def prior(desk: Desk) -> Edited:
     """Draw by the transformer, or codes by their frequencies."""
     args, editor = desk.args, desk.editor
+    classes: Sequence[int] = ()
     if isinstance(editor.model, ProposalNetwork):
-        if desk.store is not None or desk.pictures or args.grid:
-            raise ValueError(
-                'the transformer of a proposal network draws what it has learned, of '
-                'its own grid: leave --tokens, pictures and --grid out, or give the '
-                "tokenizer's config"
-            )
         classes = args.classes or range(editor.model.classes)
-        tokens = drawing.sampled(
-            editor, range(desk.number), classes=classes, seed=args.seed
-        )
+        tokens = _by_transformer(desk, classes)
         title = 'drawn by the transformer'
     else:
         tokens = _frequent(desk)
         where = 'at its place' if args.per_position else 'anywhere'
         title = f'codes drawn as often as they occur {where}'
     return drawing.drawn(
-        editor, tokens, title=f'{title}, seed {args.seed}', seed=args.seed
+        editor,
+        tokens,
+        title=f'{title}, seed {args.seed}',
+        settings=dict(seed=args.seed, per_position=args.per_position),
+        classes=classes,
     )
+
+
+def _by_transformer(desk: Desk, classes: Sequence[int]) -> Tensor:
+    """Draw by a proposal network, which leaves nothing else to say."""
+    if desk.store is not None or desk.pictures or desk.args.grid:
+        raise ValueError(
+            'the transformer of a proposal network draws what it has learned, of its '
+            'own grid: leave --tokens, pictures and --grid out, or give the '
+            "tokenizer's config"
+        )
+    numbers, seed = range(desk.number), desk.args.seed
+    return drawing.sampled(desk.editor, numbers, classes=classes, seed=seed)
 
 
 def _frequent(desk: Desk) -> Tensor:

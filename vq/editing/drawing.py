@@ -1,6 +1,7 @@
 """Pictures of tokens that were drawn: at random, from a prior, by a transformer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -13,14 +14,35 @@ from vq.models.proposal import ProposalNetwork
 from vq.models.transformers import UNKNOWN, uniforms
 
 
-def drawn(editor: Editor, tokens: Tensor, *, title: str, seed: int) -> Edited:
-    """Show drawn tokens (n, h, w, ...), each picture under its number."""
-    pictures = editor.decode(tokens)
-    cells = [Cell(image=image, caption=str(i)) for i, image in enumerate(pictures)]
+def drawn(
+    editor: Editor,
+    tokens: Tensor,
+    *,
+    title: str,
+    settings: Mapping[str, Any],
+    classes: Sequence[int] = (),
+) -> Edited:
+    """Show drawn tokens (n, h, w, ...), each picture under its number.
+
+    Args:
+        editor: Runs the model.
+        tokens: What was drawn.
+        title: How, in words.
+        settings: How, for the record.
+        classes: Which took turns, if any did.
+    """
+    names = [
+        f'{i}: class {classes[i % len(classes)]}' if classes else str(i)
+        for i in range(len(tokens))
+    ]
+    cells = [
+        Cell(image=image, caption=name)
+        for image, name in zip(editor.decode(tokens), names, strict=True)
+    ]
     return Edited(
         rows=[Row(title=title, cells=cells)],
         tokens=dict(tokens=tokens),
-        record=dict(number=len(tokens), seed=seed),
+        record=dict(number=len(tokens), classes=[*classes], **settings),
     )
 
 
