@@ -36,7 +36,10 @@ def test_classes_of_any_module(target, family, quantizer, decoder):
 
 @pytest.mark.parametrize('name', ['VQSegmentationModel', 'VQNoDiscModel'])
 def test_without_a_discriminator(name):
-    made, _ = read(small(f'taming.models.vqgan.{name}'))
+    loss = dict(target='taming.modules.losses.segmentation.BCELossWithQuant')
+    params = dict(lossconfig=loss) if name == 'VQSegmentationModel' else {}
+    made, ledger = read(small(f'taming.models.vqgan.{name}', **params))
+    assert 'discriminator' not in ledger.remarks
     assert made.fragments['model']['discriminator'] is None
     assert made.fragments['optimizers']['discriminator'] is None
 

@@ -1,5 +1,8 @@
 """The examples, at their published sizes, all the way to a checked config."""
 
+import gzip
+import json
+
 import pytest
 
 from tests.golden_cases import OWN
@@ -53,6 +56,26 @@ def test_the_paper_is_the_shipped_experiment(tmp_path):
     assert ours.optimizers.generator.lr == 4.5e-6 * 8 * 12
     shipped.optimizers.generator.lr = ours.optimizers.generator.lr
     assert ours.optimizers == shipped.optimizers
+
+
+def test_a_training_checkpoint_holds_averages_beside_the_network(tmp_path):
+    listings = {}
+    for name in ('movqgan_67M', 'movqgan_67M_training_extra'):
+        path = OWN / 'key_shapes' / f'{name}.json.gz'
+        listings |= json.loads(gzip.decompress(path.read_bytes()))['state_dict']
+    (tmp_path / 'all.json').write_text(json.dumps(listings))
+    source, out = EXAMPLES / 'movqgan_67M.yaml', tmp_path / 'x.py'
+    done = convert(source, out, checkpoint=tmp_path / 'all.json')
+    # The discriminator's 16 are in both; averages and LPIPS are no part of a network.
+    tensors = [line.split()[0] for line in done.checked]
+    assert tensors == ['447', '447'] and len(listings) == 431 + 490
+
+
+def test_a_transformer_over_another_vocabulary(tmp_path):
+    (tmp_path / 'x.txt').write_text('--gpt-model GPT-B --vocab-size 4096')
+    convert(tmp_path / 'x.txt', tmp_path / 'x.py')
+    model = load(tmp_path / 'x.py').trainer.model
+    assert model.tokenizer.quantizer.codebook_size == 4096
 
 
 def test_another_networks_weights_are_an_error_and_leave_nothing(tmp_path):

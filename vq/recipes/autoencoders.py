@@ -177,6 +177,8 @@ def _others(ledger: Ledger, made: Recipe) -> None:
     made.want(train_callbacks=dict(ema=ema))
     lightning.other(ledger, made)
     ledger.leave('model.project', 'work_dirs/NAME is the name of a run')
+    if made.fragments['model'].get('discriminator', True) is None:
+        return
     ledger.remark(
         'discriminator',
         "it sees the generator's own pass; Lightning makes a second: "

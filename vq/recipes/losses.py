@@ -75,7 +75,7 @@ def losses(ledger: Ledger, at: str, *, adversarial: bool = True) -> Losses:
     kind = KINDS.get(target.rpartition('.')[2])
     params = f'{at}params.'
     if kind is None:
-        return _unknown(ledger, at, target)
+        return _unknown(ledger, at, target, adversarial)
     weights = dict(kind.fixed)
     name, type_ = kind.pixels
     pixel_weight = _pixel_weight(ledger, params, kind)
@@ -183,7 +183,7 @@ def _strength(
     return weights, dict(type='AdaptiveWeight', gain=weight * factor)
 
 
-def _unknown(ledger: Ledger, at: str, target: str) -> Losses:
+def _unknown(ledger: Ledger, at: str, target: str, adversarial: bool) -> Losses:
     """Return no losses but those of our base, and say so."""
     name = target.rpartition('.')[2]
     if name in ('', 'DummyLoss'):
@@ -191,4 +191,4 @@ def _unknown(ledger: Ledger, at: str, target: str) -> Losses:
         ledger.remark('losses', "the settings have none; ours are VQGAN's, as here")
     else:
         ledger.leave(f'{at}target', f'{name} is no loss here; those of our VQGAN stand')
-    return Losses({}, 1.0, {}, adversarial=True)
+    return Losses({}, 1.0, {}, adversarial)

@@ -60,7 +60,9 @@ def ddconfig(ledger: Ledger, at: str) -> dict[str, Any]:
         elif key in _PLACES:
             ledger.take(f'{at}{key}', *_places(key))
         else:
-            wrong.append(f'{at}{key}={value!r} is not known: is it the network?')
+            wrong.append(
+                f'{at}{key}={value!r} is not known; delete it if no weight depends on it'
+            )
     if wrong:
         raise RecipeError('no network of ours is this one: ' + '; '.join(wrong))
     return settings
