@@ -132,7 +132,7 @@ def test_nothing_of_a_face_is_cut_off() -> None:
 
 def test_a_dry_run_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DRY_RUN', 'True')
-    for name in (*ROOTS, 'hq_faces', 'anime', 'csv', 'csv_split', 'clips'):
+    for name in (*ROOTS, 'hq_faces', 'anime', 'csv', 'csv_split'):
         for fragment in _read(BASE / 'datasets' / f'{name}.py').values():
             fragment = _elsewhere(fragment)
             dataset = build_dataset(dict(fragment, transforms=[]))
