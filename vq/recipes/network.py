@@ -61,7 +61,7 @@ def ddconfig(ledger: Ledger, at: str) -> dict[str, Any]:
             ledger.take(f'{at}{key}', *_places(key))
         else:
             wrong.append(
-                f'{at}{key}={value!r} is not known; delete it if no weight depends on it'
+                f'{at}{key}={value!r} is not known; leave it out if it changes nothing'
             )
     if wrong:
         raise RecipeError('no network of ours is this one: ' + '; '.join(wrong))
