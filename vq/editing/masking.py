@@ -103,7 +103,11 @@ def _filled(
         code = commonest(one.tokens, groups=editor.groups)[0][0]
         name = f'its commonest code, {told(code)}'
     else:
-        code = parse_code(fill.kind, editor.token_sizes)
+        try:
+            code = parse_code(fill.kind, editor.token_sizes)
+        except ValueError as error:
+            known = ', '.join(FILLS)
+            raise ValueError(f'--fill: {error}; or one of {known}') from None
         name = f'code {told(code)}'
     return [merge(m, token(code), one.tokens) for m in lost], name
 
