@@ -1,7 +1,7 @@
 """Images that tables name, in their column `image_name`.
 
 Options: `train_csv` and `val_csv`, the tables; `data_root`, where relative paths begin
-(not given: the folder of the table); `column`, another one; `on_missing:skip` leaves
+(not given: the folder of the table); `column`, another one; `on_missing::skip` leaves
 out rows whose files are not there.
 """
 
