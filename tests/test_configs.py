@@ -88,8 +88,8 @@ def test_optimizers_share_the_parameters_out(config: Config) -> None:
         for optimizer, spec in optimizers.items()
         for name in groups(model, spec.params, optimizer=optimizer)[1]
     ]
-    quantizer = config.trainer.model.tokenizer.quantizer.type
-    left = [] if taken and quantizer not in COUNTED else ['tokenizer.quantizer.codebook']
+    counted = config.trainer.model.tokenizer.quantizer.type in COUNTED
+    left = ['tokenizer.quantizer.codebook'] if counted or not taken else []
     assert sorted({*taken, *left}) == sorted(
         k for k, p in model.named_parameters() if p.requires_grad
     )

@@ -110,7 +110,7 @@ def test_pictures_are_completed_and_edited(command: Command, tmp_path: Path) -> 
     assert json.loads(Path(f'{out}.json').read_text())['classes'] == [1, 4]
     kept = pictures.read(out / 'cat' / 'kept.png')
     assert (kept[:, 4:] == 128).all() and not (kept[:, :4] == 128).all()
-    out = command('--edit', files[0], '--box', '0', '3', '4', '1', '--classes', '2',
+    out = command('--edit', files[0], '--box', '0', '3', '4', '4', '--classes', '2',
                   folder='edited')  # fmt: skip
     assert len(names(out)) == 2 + 4
     kept = pictures.read(out / 'cat' / 'kept.png')

@@ -135,12 +135,16 @@ def _plan_around(args: argparse.Namespace, generator: Generator) -> Plan:
     from vq import paths
     from vq.generation import plans
     from vq.generation.draws import first_rows, outside
+    from vq.generation.regions import Box
     from vq.runners.inference import check_names
 
     files = [paths.resolve_input(path) for path in args.complete or args.edit]
     check_names(files)
     grid = generator.model.token_grid
-    kept = first_rows(grid, args.rows) if args.complete else outside(grid, args.box)
+    if args.complete:
+        kept = first_rows(grid, args.rows)
+    else:
+        kept = outside(grid, Box(*args.box))
     if args.classes is None and generator.model.classes:
         raise ValueError('which class are the pictures of? Give --classes CLASS')
     return plans.plan_around(

@@ -9,7 +9,7 @@ from torch import Tensor
 from tests.runs import tiny_validator
 from vq.editing import between, masking, painting
 from vq.editing.editor import Editor, Picture
-from vq.editing.regions import Box
+from vq.generation.regions import Box
 
 PRODUCT = (
     '.validator.model.tokenizer.quantizer:dict(type="ProductQuantizer", groups=2, '

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from vq.generation.draws import between, by_class, first_rows, only, outside
+from vq.generation.regions import Box
 
 
 def test_classes_are_taken_in_turn() -> None:
@@ -31,7 +32,7 @@ def test_a_way_has_both_ends_and_one_set_of_random_numbers() -> None:
 def test_which_tokens_are_kept() -> None:
     assert first_rows((3, 2), 1).tolist() == [[True] * 2, [False] * 2, [False] * 2]
     kept = [[True, True, True], [True, False, False]]
-    assert outside((2, 3), (1, 1, 1, 2)).tolist() == kept
+    assert outside((2, 3), Box(1, 1, 2, 3)).tolist() == kept
     tokens = torch.arange(12).view(2, 3, 2)  # of two sub-tokens
     known = only(tokens, torch.tensor(kept))
     assert known.flatten(1).tolist() == [[*range(6)], [6, 7, -1, -1, -1, -1]]
@@ -43,7 +44,7 @@ def test_all_rows_or_none_are_refused(rows: int) -> None:
         first_rows((3, 2), rows)
 
 
-@pytest.mark.parametrize('box', [(-1, 0, 1, 1), (0, 0, 0, 1), (2, 0, 2, 1)])
+@pytest.mark.parametrize('box', [(-1, 0, 1, 1), (0, 0, 0, 1), (2, 0, 4, 1)])
 def test_a_box_beyond_the_grid_is_refused(box: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match='does not lie in the 3 x 2 tokens'):
-        outside((3, 2), box)
+        outside((3, 2), Box(*box))

@@ -49,8 +49,8 @@ def _add_subjects(parser: argparse.ArgumentParser) -> None:
         '--box',
         nargs=4,
         type=int,
-        metavar=('TOP', 'LEFT', 'HEIGHT', 'WIDTH'),
-        help='what --edit redraws, in tokens',
+        metavar=('TOP', 'LEFT', 'BOTTOM', 'RIGHT'),
+        help='what --edit redraws, in tokens, without row BOTTOM and column RIGHT',
     )
     add('--interpolate', nargs=2, type=int, metavar=('FROM', 'TO'), help='two classes')
     add('--steps', type=int, default=8, help='of --interpolate (default: %(default)s)')

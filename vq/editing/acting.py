@@ -15,8 +15,8 @@ from vq.datasets.transforms import Transform
 from vq.editing import between, drawing, looking, masking, painting, priors
 from vq.editing.codes import parse_change, parse_code
 from vq.editing.editor import Editor, Picture
-from vq.editing.regions import Box
 from vq.editing.result import Edited
+from vq.generation.regions import Box
 from vq.models.proposal import ProposalNetwork
 
 _logger = logging.getLogger(__name__)

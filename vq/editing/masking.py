@@ -12,9 +12,10 @@ from vq.editing.codes import commonest, parse_code, token, told
 from vq.editing.drawing import sampled, without
 from vq.editing.editor import Editor, Picture
 from vq.editing.priors import random_tokens
-from vq.editing.regions import Box, first, inside, merge, turns
+from vq.editing.regions import first, merge, turns
 from vq.editing.result import Edited
 from vq.editing.sheet import Cell, Row, moving
+from vq.generation.regions import Box, inside
 
 FILLS = ('commonest', 'random', 'transformer')
 
@@ -106,8 +107,8 @@ def _filled(
         try:
             code = parse_code(fill.kind, editor.token_sizes)
         except ValueError as error:
-            known = ', '.join(FILLS)
-            raise ValueError(f'--fill: {error}; or one of {known}') from None
+            names = ', '.join(FILLS)
+            raise ValueError(f'--fill: {error}; or one of {names}') from None
         name = f'code {told(code)}'
     return [merge(m, token(code), one.tokens) for m in lost], name
 

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from vq.editing.codes import Code, equal, replace, token, told
 from vq.editing.editor import Editor, Picture
-from vq.editing.regions import Box, inside, merge
+from vq.editing.regions import merge
 from vq.editing.result import Edited
 from vq.editing.sheet import Cell, Row, moving
+from vq.generation.regions import Box, inside
 
 
 def swapped(start: Tensor, end: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vq.generation.regions import Box, inside
 from vq.models.transformers import UNKNOWN
-
-Box = tuple[int, int, int, int]  # top, left, height, width; in tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,16 +115,7 @@ def outside(grid: tuple[int, int], box: Box) -> Tensor:
     Raises:
         ValueError: The box is empty, or does not lie in the grid.
     """
-    top, left, height, width = box
-    inside = top + height <= grid[0] and left + width <= grid[1]
-    if min(top, left) < 0 or min(height, width) < 1 or not inside:
-        raise ValueError(
-            f'--box {top} {left} {height} {width} (top, left, height, width) does not '
-            f'lie in the {grid[0]} x {grid[1]} tokens of an image'
-        )
-    kept = torch.ones(grid, dtype=torch.bool)
-    kept[top : top + height, left : left + width] = False
-    return kept
+    return ~inside([box], grid)
 
 
 def only(tokens: Tensor, kept: Tensor) -> Tensor:
