@@ -30,7 +30,7 @@ def build(model):
     [
         ('anime', 256, (1024, 256)),
         ('anime_2048', 256, (2048, 256)),
-        ('anime_384', 384, (1024, 256)),
+        ('anime_d384', 384, (1024, 256)),
         ('anime_large', 384, (2048, 384)),
         ('anime_attention', 256, (1024, 256)),
         ('anime_gan', 256, (1024, 256)),
@@ -52,7 +52,7 @@ def test_full_size(name, latent, codebook):
 
 
 def test_no_optimizer_has_the_codebook():
-    for name in ('anime', 'anime_384', 'anime_gan'):
+    for name in ('anime', 'anime_d384', 'anime_gan'):
         trainer = load(name)
         model = build(trainer.model)
         taken = [

@@ -1,6 +1,6 @@
 """The VQ-VAE for faces with latents of 384 channels around its codes; not yet trained.
 
-auto_torchrun -m vq.train vqvae/anime_384 configs/vqvae/anime_384.py
+auto_torchrun -m vq.train vqvae/anime_d384 configs/vqvae/anime_d384.py
 """
 
 _base_ = ['./anime.py']
