@@ -33,7 +33,7 @@ def table(root: Path, names: list[str], **options: Any) -> Path:
     return write(root / 'table.csv', rows, **options)
 
 
-@pytest.mark.parametrize('delimiter', [',', '\t'])
+@pytest.mark.parametrize('delimiter', [',', '\t', ';'])
 @pytest.mark.parametrize('end', ['\n', '\r\n'])
 @pytest.mark.parametrize('mark', [b'', b'\xef\xbb\xbf'])
 def test_a_table_is_its_rows(
@@ -92,6 +92,16 @@ def test_a_separator_can_be_forced(tmp_path: Path) -> None:
         CSVDataset(csv=str(path))
     assert ids(CSVDataset(csv=str(path), separator='\t')) == ['a,b.png', 'c.png']
     assert ids(CSVDataset(csv=str(path), separator=';')) == ['a,b.png', 'c.png']
+
+
+def test_a_table_as_spreadsheets_leave_it(tmp_path: Path) -> None:
+    names = ['a.png', 'b.png', ' c.png']
+    save_folder(tmp_path, names)
+    path = tmp_path / 't.csv'
+    path.write_text('image_name, kind\na.png, 10\nb.png, 9\n" c.png", 9\n,\n   \n,')
+    dataset = CSVDataset(csv=str(path), category_column='kind')
+    assert ids(dataset) == names
+    assert dataset.categories == ['9', '10'] and categories(dataset) == [1, 0, 0]
 
 
 @pytest.mark.parametrize(

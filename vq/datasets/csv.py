@@ -1,4 +1,4 @@
-"""Pictures that a column of a table names: comma- or tab-separated text."""
+"""Pictures that a column of a table names: text between commas, tabs, semicolons."""
 
 import logging
 import os
@@ -41,8 +41,8 @@ class CSVDataset(ImageDataset):
         category_column: The column of classes, if any. They are numbered
             alphabetically, whole numbers by size: the tables of training and
             validation must name the same classes.
-        separator: Between the columns; '' takes tabs where the first line has one, else
-            commas.
+        separator: Between the columns, one character; '' takes the first of tab, comma
+            and semicolon that the first line has.
         transforms: Configs of the transforms, in order.
         on_error: See `ImageDataset`.
         on_missing: What happens to rows whose files are not there. 'raise': they are an

@@ -4,17 +4,21 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+SEPARATORS = '\t,;'  # semicolons are Excel's where numbers have decimal commas
+
 
 def read_columns(
     path: Path, columns: Sequence[str], *, separator: str = ''
 ) -> Iterator[list[str]]:
-    """Yield the fields of some columns, row by row; empty lines are left out.
+    """Yield the fields of some columns, row by row; blank ones are left out.
+
+    Blanks before a field do not belong to it, unless they are in quotes.
 
     Args:
         path: The table; its first line names the columns.
         columns: Names of columns.
-        separator: Between the columns; '' takes tabs where the first line has one, else
-            commas.
+        separator: Between the columns, one character; '' takes the first of tab, comma
+            and semicolon that the first line has.
 
     Raises:
         ValueError: The table is empty or lacks a column, or a row has more or fewer
@@ -26,20 +30,23 @@ def read_columns(
         if not first.strip():
             raise ValueError(f'{path} is empty; its first line must name the columns')
         file.seek(0)
-        separator = separator or ('\t' if '\t' in first else ',')
-        rows = csv.reader(file, delimiter=separator)
+        if not separator:
+            separator = next((known for known in SEPARATORS if known in first), ',')
+        rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
         header = [name.strip() for name in next(rows)]
         if unknown := [name for name in columns if name not in header]:
             raise ValueError(
                 f'{path} has no column {unknown[0]!r}, but {header} (separated by '
-                f'{separator!r}); the first line must name the columns'
+                f'{separator!r}, see option separator); the first line must name them'
             )
         places = [header.index(name) for name in columns]
         try:
             for row in rows:
+                if not any(field.strip() for field in row):
+                    continue  # spreadsheets may end with lines of separators alone
                 if len(row) == len(header):
                     yield [row[place] for place in places]
-                elif row:
+                else:
                     raise ValueError(
                         f'{path}, line {rows.line_num}: {len(header)} fields separated '
                         f'by {separator!r} are expected, got {len(row)}: '
