@@ -53,6 +53,10 @@ def test_other_quantizers_and_the_other_decoder():
         (dict(tanh_out=True), 'tanh_out is True'),
         (dict(attn_type='linear'), "attn_type is 'linear'"),
         (dict(magic=3), 'magic=3 is not known'),
+        (dict(ch_mult=[1, 1.5]), r'ch_mult is \[1, 1.5\]: it is a list of whole'),
+        (dict(ch_mult=[0, 1]), r'ch_mult is \[0, 1\]'),
+        (dict(attn_resolutions=16), 'attn_resolutions is 16: it is a list'),
+        (dict(z_channels='four'), "z_channels is 'four': it is a whole number"),
     ],
 )
 def test_a_network_that_ours_is_not(changes, message):

@@ -62,6 +62,15 @@ def test_flags_in_all_forms():
     }
 
 
+def test_flags_alone_on_lines_of_their_own():
+    text = '--vq-model VQ-16\n--image-size 128 # comment\n--ema\n'
+    expected = {'--vq-model': 'VQ-16', '--image-size': 128, '--ema': True}
+    assert flags(text, 'llamagen') == expected
+    text = 'vq_train.py --vq-model VQ-16 --results-dir runs/of.sh --ema'
+    expected = {'--vq-model': 'VQ-16', '--results-dir': 'runs/of.sh', '--ema': True}
+    assert flags(text, 'llamagen') == expected
+
+
 @pytest.mark.parametrize(
     ('text', 'message'),
     [

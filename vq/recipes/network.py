@@ -21,6 +21,7 @@ _PLACES = dict(
     z_channels=('encoder.latent_dim', 'decoder.latent_dim', 'post_encode.in_dim'),
 )
 _NEEDED = (*_PLACES, 'resolution')
+_MANY = ('ch_mult', 'attn_resolutions')
 # Arguments of which a network has to have this value to be one of ours.
 _FIXED: dict[str, Any] = dict(
     double_z=False,
@@ -56,9 +57,11 @@ def ddconfig(ledger: Ledger, at: str) -> dict[str, Any]:
                 ledger.leave(f'{at}{key}', reason)
             ledger.same(f'{at}{key}', 'there is none here')
         elif key == 'resolution':
+            wrong += _misshapen(f'{at}{key}', value, many=False)
             ledger.same(f'{at}{key}', 'it tells which levels have attention')
         elif key in _PLACES:
             ledger.take(f'{at}{key}', *_places(key))
+            wrong += _misshapen(f'{at}{key}', value, many=key in _MANY)
         else:
             wrong.append(
                 f'{at}{key}={value!r} is not known; leave it out if it changes nothing'
@@ -66,6 +69,17 @@ def ddconfig(ledger: Ledger, at: str) -> dict[str, Any]:
     if wrong:
         raise RecipeError('no network of ours is this one: ' + '; '.join(wrong))
     return settings
+
+
+def _misshapen(key: str, value: Any, *, many: bool) -> list[str]:
+    """Say what is wrong with a value that should be a number, or a list of them."""
+    numbers = value if many and isinstance(value, list) else [value]
+    if isinstance(value, list) == many and all(
+        type(number) is int and number > 0 for number in numbers
+    ):
+        return []
+    kind = 'a list of whole numbers' if many else 'a whole number'
+    return [f'{key} is {value!r}: it is {kind}, from 1']
 
 
 def _places(key: str) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def flags(text: str, kind: str) -> dict[str, Any]:
     lines = [line for line in whole.splitlines() if not line.lstrip().startswith('#')]
     chosen = [line for line in lines if _is_command(line, kind)]
     if len(chosen) == 1 and not re.search(_SCRIPTS[kind], chosen[0]):
-        chosen = [' '.join(lines)]  # flags alone, on as many lines as people like
+        chosen = ['\n'.join(lines)]  # flags alone, on as many lines as people like
     if len(chosen) != 1:
         raise RecipeError(
             f'{len(chosen)} commands of {kind} there, not one: leave one, with '
@@ -87,10 +87,11 @@ def flags(text: str, kind: str) -> dict[str, Any]:
         words = shlex.split(chosen[0], comments=True)
     except ValueError as error:
         raise RecipeError(f'no command line: {chosen[0]!r} ({error})') from error
-    starts = [i for i, word in enumerate(words) if word.endswith(('.py', '.sh'))]
-    start = starts[-1] + 1 if starts else 0
-    before = {f'torchrun {k}': v for k, v in _pairs(words[: start - 1]).items()}
-    return before | _pairs(words[start:])
+    scripts = [i for i, word in enumerate(words) if word.endswith(('.py', '.sh'))]
+    if not scripts:
+        return _pairs(words)
+    before, after = words[: scripts[0]], words[scripts[0] + 1 :]
+    return {f'torchrun {k}': v for k, v in _pairs(before).items()} | _pairs(after)
 
 
 def _pairs(words: list[str]) -> dict[str, Any]:
