@@ -115,6 +115,15 @@ def test_a_trainer_that_validates_makes_the_validator_small_too(
     assert sizes(validates) == (dry_run.BATCH_SIZE, dry_run.ITERATIONS)
 
 
+def test_a_trainer_validates_in_the_precision_of_vq_val() -> None:
+    validates = ".trainer.callbacks[2]:dict(type='ValidationCallback')"
+    args = arguments('--override', validates, '--autocast')
+    config = commands.load_config(args, halves=['trainer'])
+    alone = commands.load_config(arguments(), halves=['validator'])
+    assert config.validator == alone.validator
+    assert config.trainer.strategy.autocast == 'auto'
+
+
 @pytest.mark.parametrize(
     ('batch_size', 'accumulate', 'world_size', 'expected'),
     [(64, 1, 1, 2), (1, 1, 1, 1), (64, 4, 1, 4), (64, 1, 3, 3), (64, 2, 2, 4)],

@@ -1,5 +1,6 @@
 """What is written comes back from files of TensorBoard, W&B and SwanLab, offline."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.runs import tiny
 from tests.trackers import swanlab_runs, wandb_runs
 from vq.config import load
+from vq.runners.guards import StopRequest
 from vq.visual import Visualizer
 
 ROOT = Path(__file__).parents[1]
@@ -85,8 +87,30 @@ def test_a_dry_run_stays_offline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv('DRY_RUN', 'True')
-    [backend] = Visualizer(tmp_path, [dict(type='WandbVisBackend')])._backends
-    assert backend._init_kwargs['mode'] == 'offline'
+    for given, expected in (('online', 'offline'), ('disabled', 'disabled')):
+        asked = dict(type='WandbVisBackend', init_kwargs=dict(mode=given))
+        [backend] = Visualizer(tmp_path, [asked])._backends
+        assert backend._init_kwargs['mode'] == expected
+
+
+def test_one_tag_is_a_list_of_one(tmp_path: Path) -> None:
+    asked = dict(type='WandbVisBackend', init_kwargs=dict(tags='faces'))
+    [backend] = Visualizer(tmp_path, [asked])._backends
+    assert backend._init_kwargs['tags'] == ['faces']
+
+
+@pytest.mark.parametrize('type_', ['Wandb', 'Swanlab'])
+def test_ctrl_c_is_still_the_runs_own(
+    type_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('WANDB_SILENT', 'true')
+    asked = dict(type=f'{type_}VisBackend', init_kwargs=dict(mode='disabled'))
+    with StopRequest() as stop:
+        visualizer = Visualizer(tmp_path, [asked])
+        visualizer.scalars({'train/a': 1.0}, 1)
+        assert signal.getsignal(signal.SIGINT) == stop._handle
+        visualizer.close()
+        assert signal.getsignal(signal.SIGINT) == stop._handle
 
 
 def test_tensorboard_gets_the_config_as_a_file_of_ours(tmp_path: Path) -> None:

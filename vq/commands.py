@@ -92,13 +92,13 @@ def adapt(config: Config, *, halves: Sequence[str], autocast: bool) -> None:
     Raises:
         ConfigError: The config is wrong.
     """
+    if autocast:
+        changes = {f'.{half}.strategy.autocast': 'auto' for half in halves}
+        apply_overrides(config, changes)
     if 'trainer' in halves and _validates(config):
         halves = [*halves, 'validator']
-    for half in halves:
-        if autocast:
-            apply_overrides(config, {f'.{half}.strategy.autocast': 'auto'})
-        if dry_run.enabled():
-            apply_overrides(config, _smaller(getattr(config, half), f'.{half}'))
+    for half in halves if dry_run.enabled() else ():
+        apply_overrides(config, _smaller(getattr(config, half), f'.{half}'))
     check(config)
 
 

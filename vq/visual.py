@@ -1,8 +1,10 @@
 """Scalars and pictures for TensorBoard, W&B and others, by mmengine's backends."""
 
 import importlib
+import signal
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -63,6 +65,8 @@ class Visualizer:
             package = _package(type_)
             if package is not None:
                 given = _plain(arguments.get('init_kwargs') or {})
+                if isinstance(tag := given.get('tags'), str):
+                    given['tags'] = [tag]  # of which W&B would make its letters
                 arguments['init_kwargs'] = dict(
                     id=_id(folder / f'{kind}_id'),
                     resume='allow',
@@ -71,7 +75,7 @@ class Visualizer:
                     job_type=kind,
                     config=None if config is None else _plain(config.tree),
                 ) | {key: value for key, value in given.items() if value is not None}
-                if dry_run.enabled():
+                if dry_run.enabled() and given.get('mode') != 'disabled':
                     arguments['init_kwargs']['mode'] = 'offline'
             backend = _class(type_)(**{'save_dir': str(folder), **arguments})
             if package is None and config is not None:
@@ -81,14 +85,16 @@ class Visualizer:
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Add scalars, named `group/name`."""
-        for backend in self._backends:
-            backend.add_scalars(dict(values), step=step)
+        with _own_interrupt():
+            for backend in self._backends:
+                backend.add_scalars(dict(values), step=step)
 
     def image(self, name: str, image: Tensor, step: int) -> None:
         """Add a picture, uint8, (3, h, w)."""
         picture = rearrange(image, 'c h w -> h w c').cpu().numpy()
-        for backend in self._backends:
-            backend.add_image(name, picture, step=step)
+        with _own_interrupt():
+            for backend in self._backends:
+                backend.add_image(name, picture, step=step)
 
     def close(self) -> None:
         """Write out what is held back, and close."""
@@ -99,6 +105,17 @@ class Visualizer:
                 package.finish()  # the backends themselves leave a run open
         self._backends.clear()
         self._packages.clear()
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Leave Ctrl-C to who has it: SwanLab takes it over, and ends its run at once."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
 
 
 class _Wandb(WandbVisBackend):  # type: ignore[misc]

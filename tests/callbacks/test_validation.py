@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
 
 import tests.integration.noise  # noqa: F401
 from tests.integration.train import assert_same
@@ -16,10 +17,11 @@ from tests.ranks import run_ranks
 from tests.runs import job, tiny
 from vq import distributed
 from vq.callbacks.base import Callback
-from vq.checkpoints import Checkpoint, list_checkpoints
+from vq.checkpoints import Checkpoint, CheckpointError, list_checkpoints
 from vq.config import Config, ConfigError, load
 from vq.logs import read_json_lines
-from vq.registry import CALLBACKS, RUNNERS
+from vq.models.connectors import Connector
+from vq.registry import CALLBACKS, MODELS, RUNNERS
 from vq.runners import Job, Trainer, Validator
 from vq.runners.monitor import Monitor
 
@@ -137,11 +139,39 @@ def test_resumed_equals_uninterrupted(stop: int, tmp_path: Path) -> None:
     assert_same(expected, (checkpoints(tmp_path), [file.read_text() for file in files]))
 
 
-KINDS: dict[str, tuple[str, ...]] = dict(ddp=(), fsdp=(FSDP, EMA))
+def test_a_torn_line_does_not_hide_those_behind_it(tmp_path: Path) -> None:
+    trainer(tmp_path, VALIDATION, '.trainer.iters:4').run()
+    whole = records(tmp_path)
+    with (tmp_path / 'val' / 'metrics.jsonl').open('a') as file:
+        file.write('{"checkpoint": "iter_')  # the disk was full
+    again = trainer(tmp_path, VALIDATION)
+    again.resume(tmp_path / 'checkpoints' / 'iter_4')
+    again.run()
+    assert records(tmp_path)[:2] == whole
+    assert [record['iteration'] for record in records(tmp_path)] == [2, 4, 6]
+
+
+@MODELS.register_module()
+class NormedConnector(Connector):
+    """A connector behind which each rank counts what it sees."""
+
+    def __init__(self, *, in_dim: int, out_dim: int) -> None:
+        super().__init__(in_dim=in_dim, out_dim=out_dim)
+        self.norm = nn.BatchNorm2d(out_dim)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return self.norm(super().forward(latent))
+
+
+NORMED = tuple(
+    f'.{half}.model.pre_decode.type::NormedConnector'
+    for half in ('trainer', 'validator')
+)
+KINDS: dict[str, tuple[str, ...]] = dict(ddp=(), normed=NORMED, fsdp=(FSDP, EMA))
 
 
 def train_here(root: Path) -> list[bool]:
-    """Train on this rank, under each strategy; return whether one rank ended both."""
+    """Train on this rank, under each strategy; return whether one rank ended each."""
     ended = []
     for name, overrides in KINDS.items():
         one = trainer(root / name, VALIDATION, STOP, *overrides)
@@ -151,7 +181,7 @@ def train_here(root: Path) -> list[bool]:
 
 
 def test_two_ranks_measure_what_one_does_and_end_together(tmp_path: Path) -> None:
-    assert run_ranks(train_here, 2, tmp_path) == [[True, True]] * 2
+    assert run_ranks(train_here, 2, tmp_path) == [[True] * 3] * 2
     for name, overrides in KINDS.items():
         two = records(tmp_path / name)
         one = by_monitor(tmp_path / name, *overrides)
@@ -227,6 +257,10 @@ def test_what_is_missing_is_said_at_the_start(
     trainer(tmp_path, VALIDATION, lpips, '.validator.skip_missing:True').run()
     assert len(records(tmp_path)) == 3
     assert any('metric lpips is left out' in text for text in log.warnings)
+    other = trainer(tmp_path, VALIDATION, '.validator.model.decoder.width:16')
+    with pytest.raises(CheckpointError, match='decoder'):
+        other.run()
+    assert other.iteration == 0
     alone = trainer(tmp_path, VALIDATION)
     del alone.job.config.tree['validator']
     with pytest.raises(ConfigError, match='has no validator'):

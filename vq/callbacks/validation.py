@@ -93,6 +93,7 @@ class ValidationCallback(Callback):
             ConfigError: The config has no validator.
             FileNotFoundError: A metric needs a file that is missing.
             ValueError: It wants averaged weights, and there are none.
+            CheckpointError: Its model is another one.
         """
         if self._validator is None:
             self._validator = _build(runner)
@@ -101,6 +102,7 @@ class ValidationCallback(Callback):
                 'the validator wants averaged weights (ema=True), and there are none: '
                 "train_callbacks = dict(ema=dict(type='EMACallback'))"
             )
+        _copy_weights(runner, self._validator)
         if distributed.is_main():
             _drop(runner.work_dir / RECORDS, after=runner.iteration)
 
@@ -164,13 +166,16 @@ def _copy_weights(runner: Runner, validator: Validator) -> None:
     if validator.ema and averaged is not None:
         state |= averaged.average
     _, fitting = checkpoints.match(validator.model, state)
-    whole = {key: distributed.everywhere(value) for key, value in fitting.items()}
+    # Rank 0's are saved; what a batch norm counts is each rank's own.
+    whole = {
+        key: distributed.from_main(distributed.everywhere(value))
+        for key, value in fitting.items()
+    }
     validator.strategy.load_model_state(validator.model, whole, strict=False)
 
 
 def _drop(path: Path, *, after: int) -> None:
-    """Drop the records of later iterations, if there are any."""
-    records = read_json_lines(path)
-    kept = [record for record in records if record['iteration'] <= after]
-    if len(kept) < len(records):
-        write_json_lines(path, kept)
+    """Drop the records of later iterations and a torn line, if there are any."""
+    if path.exists():
+        records = read_json_lines(path)
+        write_json_lines(path, [r for r in records if r['iteration'] <= after])

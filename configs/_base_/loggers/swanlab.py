@@ -1,6 +1,6 @@
 """SwanLab beside TensorBoard; options say to which project, and under what name.
 
-The name is the run's unless `experiment_name` is given; `mode:offline` needs no network
+The name is the run's unless `experiment_name` is given; `mode::offline` needs no network
 and no account, and `swanlab sync` sends later what it has written to the run's folder.
 """
 

@@ -1,6 +1,6 @@
 """W&B beside TensorBoard; options say to which project, and under what name.
 
-The name is the run's unless `experiment_name` is given; `mode:offline` needs no network
+The name is the run's unless `experiment_name` is given; `mode::offline` needs no network
 and no account, and `wandb sync` sends later what it has written to the run's folder.
 """
 
