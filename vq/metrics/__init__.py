@@ -12,6 +12,7 @@ from vq.metrics.kid import KIDMetric
 from vq.metrics.neighbours import DensityCoverageMetric, PrecisionRecallMetric
 from vq.metrics.part import PartMetric
 from vq.metrics.perceptual import LPIPSMetric
+from vq.metrics.quantizer import QuantizerLossMetric
 from vq.metrics.similarity import MSSSIM, SSIM
 from vq.metrics.tokens import TokenMetric
 
@@ -34,6 +35,7 @@ __all__ = [
     'Metric',
     'PartMetric',
     'PrecisionRecallMetric',
+    'QuantizerLossMetric',
     'SFIDMetric',
     'TokenMetric',
 ]

@@ -19,7 +19,9 @@ model = dict(
     ),
 )
 val_model = dict(reconstruction_losses=dict(lpips_loss=None))
-val_metrics = dict(lpips=dict(type='LPIPSMetric'))
+val_metrics = dict(
+    lpips=dict(type='LPIPSMetric'), vq_loss=dict(type='QuantizerLossMetric')
+)
 train_callbacks = dict(
     kmeans=dict(type='KMeansCallback', batches=32),
     revival=dict(type='RevivalCallback', policy='worst', max_age=1.0, interval=250),
