@@ -39,8 +39,29 @@ def test_the_rhythm_is_that_of_the_adapter():
         _modules={}, discriminator=1, discriminator_start=start,
         discriminator_every=rhythm,
     )  # fmt: skip
-    due = [model.discriminator_update(i) is not None for i in range(start, start + 9)]
-    assert due == [i % 3 == 0 for i in range(9)]
+    due = [i for i in range(start + 9) if model.discriminator_update(i) is not None]
+    theirs = [i for i in range(0, start + 9, 3) if i >= start]
+    assert due == [i - 2 for i in theirs]  # they count from 0
+    ledger = Ledger.of(example('adapter_whole.json'))
+    recipe(ledger, Options())
+    told = ledger.remarks['discriminator']
+    assert f'at iterations {due[0]}, {due[1]}, ...' in told
+    assert f'there at {theirs[0]}, {theirs[1]}, ...' in told
+
+
+def test_without_a_discriminator():
+    tree = example('adapter_whole.json')
+    tree['model_args']['lossconfig']['target'] = 'models.taming.VQLPIPS'
+    fragments = read(tree)[0].fragments
+    assert fragments['model']['discriminator'] is None
+    assert fragments['optimizers']['discriminator'] is None
+
+
+def test_sizes_are_needed():
+    tree = example('adapter_whole.json')
+    del tree['model_args']['n_embed']
+    with pytest.raises(RecipeError, match='model_args.n_embed and .* are needed'):
+        read(tree)
 
 
 def test_the_learning_rate_is_the_models_first():

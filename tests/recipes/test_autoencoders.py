@@ -56,6 +56,18 @@ def test_the_seeds_numbers():
     assert not [r for r in ledger.rows(fragments) if r.state == LEFT]
 
 
+@pytest.mark.parametrize('nodes', [1, 2])
+def test_tamings_rule_of_the_learning_rate_counts_one_node(nodes):
+    tree = small()
+    tree['model']['base_learning_rate'] = 4.5e-6
+    tree['data'] = dict(target='main.DataModule', params=dict(batch_size=3))
+    trainer = dict(gpus='0,1,', num_nodes=nodes, accumulate_grad_batches=5)
+    fragments = read(tree | dict(lightning=dict(trainer=trainer)))[0].fragments
+    rate = fragments['optimizers']['generator']['lr']
+    assert rate == pytest.approx(5 * 2 * 3 * 4.5e-6)
+    assert fragments['train_dataloader']['batch_size'] == 5 * 2 * 3 * nodes
+
+
 def test_the_temperature_falls_as_there():
     config = dict(warm_up_steps=100, max_decay_steps=300, lr_max=0.9, lr_min=0.1)
     params = dict(temperature_scheduler_config=dict(params=dict(config, lr_start=0.5)))

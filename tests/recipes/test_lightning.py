@@ -74,10 +74,13 @@ def test_epochs_need_the_number_of_images():
 
 @pytest.mark.parametrize(
     ('precision', 'autocast'),
-    [('bf16-mixed', 'bf16'), (32, None), ('16-mixed', 'auto')],
+    [('bf16-mixed', 'bf16'), (32, None), ('16-mixed', 'auto'), ('bf16-true', None)],
 )
 def test_precisions(precision, autocast):
-    assert run(dict(precision=precision))[0]['strategy'] == dict(autocast=autocast)
+    fragments, _, states = run(dict(precision=precision))
+    assert fragments['strategy'] == dict(autocast=autocast)
+    known = precision != 'bf16-true'
+    assert states['trainer.precision'] == (CARRIED if known else LEFT)
 
 
 def test_the_logger_has_its_names_in_both_runners():

@@ -39,8 +39,8 @@ def export_parser() -> argparse.ArgumentParser:
         '--format',
         default='safetensors',
         metavar='FORMAT',
-        help='safetensors (ours), taming, llamagen, beitv2 or diffusers '
-        '(default %(default)s)',
+        help='safetensors (ours), taming, movqgan, llamagen, llamagen_gpt, beitv2 '
+        'or diffusers (default %(default)s)',
     )
     parser.add_argument(
         '--out',

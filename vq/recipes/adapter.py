@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vq.recipes.autoencoders import adam
+from vq.recipes.autoencoders import adam, codebook, without_discriminator
 from vq.recipes.errors import RecipeError
 from vq.recipes.ledger import Ledger
 from vq.recipes.losses import losses
@@ -43,10 +43,7 @@ def recipe(ledger: Ledger, options: Options) -> Recipe:
             f'{MODEL}model_variant is {name!r}; the adapter knows {known}'
         )
     settings = ddconfig(ledger, f'{MODEL}ddconfig.')
-    sizes = dict(
-        codebook_size=int(ledger.take(f'{MODEL}n_embed', f'{place}.codebook_size')),
-        dim=int(ledger.take(f'{MODEL}embed_dim', f'{place}.dim')),
-    )
+    sizes = codebook(ledger, MODEL)
     told = bool(ledger.below(_LOSS))
     if not told:
         # As if the settings had the one of the adapter's own example.
@@ -70,9 +67,19 @@ def recipe(ledger: Ledger, options: Options) -> Recipe:
     made.bases.append('aliases/taming.py')
     made.want(**squares(settings['resolution'], augment=False))
     made.want(model=model | loss.model | dict(discriminator_every=EVERY))
-    ledger.remark('discriminator', f'it learns at every iteration that {EVERY} divides')
+    if 'discriminator_start' in loss.model:
+        ledger.remark('discriminator', _rhythm(loss.model['discriminator_start']))
     _training(ledger, made)
+    without_discriminator(made, loss.adversarial)
     return made
+
+
+def _rhythm(start: int) -> str:
+    """Say when the discriminator learns, and when it does there."""
+    here = f'it learns at iterations {start}, {start + EVERY}, ...'
+    first = start + -start % EVERY
+    there = 'as there' if first == start else f'there at {first}, {first + EVERY}, ...'
+    return f'{here}, {there}; what it does there before, at a loss of 0, is left out'
 
 
 def _default_loss() -> dict[str, Any]:

@@ -52,7 +52,7 @@ def recipe(ledger: Ledger, options: Options) -> Recipe:
     family = 'movqgan' if spatial or 'movqgan' in module else 'taming'
     settings = ddconfig(ledger, f'{PARAMS}ddconfig.')
     loss = losses(ledger, f'{PARAMS}lossconfig.', adversarial=adversarial)
-    sizes = _sizes(ledger)
+    sizes = codebook(ledger)
     kl_weight = float(
         ledger.take(
             f'{PARAMS}kl_weight',
@@ -82,7 +82,16 @@ def recipe(ledger: Ledger, options: Options) -> Recipe:
     return made
 
 
-def _sizes(ledger: Ledger, at: str = PARAMS) -> dict[str, int]:
+def codebook(ledger: Ledger, at: str = PARAMS) -> dict[str, int]:
+    """Return the number of codes, and their channels.
+
+    Args:
+        ledger: The account.
+        at: Key of the model's arguments, with its dot.
+
+    Raises:
+        RecipeError: One of them is not told.
+    """
     part = 'model.tokenizer.quantizer.'
     sizes = dict(
         codebook_size=ledger.take(f'{at}n_embed', f'{part}codebook_size'),
@@ -110,7 +119,8 @@ def _training(ledger: Ledger, made: Recipe, options: Options, resolution: int) -
     known = Options(gpus=options.gpus, images=data.images)
     lightning.trainer(ledger, made, at, known, batch_size=total)
     keys = (f'{PARAMS}learning_rate', 'model.learning_rate')
-    rate = learning_rate(ledger, options, total, keys)
+    # That rule counts the devices of one node.
+    rate = learning_rate(ledger, options, total // devices.nodes, keys)
     adam(
         made, rate, spatial=made.fragments['model']['pre_decode']['type'] == 'Identity'
     )

@@ -137,7 +137,7 @@ def learning_rate(
     Args:
         ledger: The account.
         options: Of the command line.
-        total: Images of an iteration.
+        total: Images of an iteration, as the rule of `base_learning_rate` counts them.
         keys: That may say it as it is; `model.base_learning_rate` is multiplied.
     """
     place = 'optimizers.generator.lr'

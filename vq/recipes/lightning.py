@@ -39,6 +39,7 @@ _LEFT = dict.fromkeys(
     default_root_dir=_PLACED,
 )
 _AUTOCAST = {'16': 'auto', '16-mixed': 'auto', 'bf16': 'bf16', 'bf16-mixed': 'bf16'}
+_FULL = ('32', '32-true')
 
 
 class Devices:
@@ -90,6 +91,9 @@ def trainer(
         ledger.leave(f'{at}{name}', why)
     precision = str(ledger.take(f'{at}precision', 'strategy.autocast', default=32))
     recipe.want(strategy=dict(autocast=_AUTOCAST.get(precision)))
+    if precision not in (*_AUTOCAST, *_FULL):
+        why = 'weights are float32 here, and autocast is off: strategy.autocast'
+        ledger.leave(f'{at}precision', why)
     if ledger.take(f'{at}deterministic', 'strategy.deterministic'):
         recipe.want(strategy=dict(deterministic=True))
     _length(ledger, recipe, at, options, batch_size)
@@ -164,6 +168,7 @@ def logger(ledger: Ledger, recipe: Recipe) -> None:
         return
     tensorboard = dict(type='TensorboardVisBackend')
     wandb = dict(type='WandbVisBackend', init_kwargs=named)
+    ledger.remark('wandb', 'without an account there: WANDB_MODE=offline')
     log = dict(log=dict(backends=[tensorboard, wandb]))
     recipe.want(train_callbacks=log, val_callbacks=log)
 
