@@ -11,7 +11,9 @@ from tests.log import Records
 from tests.runs import toy_trainer
 from vq import checkpoints
 from vq.callbacks import CheckpointCallback
+from vq.callbacks.base import Callback
 from vq.checkpoints import CheckpointError
+from vq.registry import CALLBACKS
 
 
 def kept(root: Path) -> list[int]:
@@ -58,6 +60,35 @@ def test_what_is_kept(
     assert train(tmp_path, iters, **options) == expected
     latest = tmp_path / 'checkpoints' / 'latest'
     assert latest.resolve().name == f'iter_{iters}'
+
+
+@CALLBACKS.register_module()
+class EveryThirdCallback(Callback):
+    """Validates every third iteration, or says so."""
+
+    validates = True
+    interval = 3
+
+
+def test_a_best_that_cannot_be_found_is_said(tmp_path: Path, log: Records) -> None:
+    (tmp_path / 'val').mkdir()
+    line = json.dumps(dict(checkpoint='iter_2', l1=0.5))
+    (tmp_path / 'val' / 'metrics.jsonl').write_text(line)
+    both = [
+        dict(type='EveryThirdCallback'),
+        dict(
+            type='CheckpointCallback',
+            interval=2,
+            keep_last=1,
+            keep_best=dict(metric='val/l1', mode='min'),
+        ),
+    ]
+    toy_trainer(tmp_path, iters=2, callbacks=both).run()
+    assert [text.split(';')[0] for text in log.warnings] == [
+        'keep_best: checkpoints come every 2 iterations, validations every 3',
+        "keep_best: no validation measures 'val/l1'",
+    ]
+    assert log.warnings[1].endswith('known: checkpoint, l1')
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vq import checkpoints, distributed
 from vq.callbacks.base import Callback
+from vq.config.errors import nearest
 from vq.logs import read_json_lines
 from vq.registry import CALLBACKS
 from vq.types import Batch
@@ -73,6 +74,14 @@ class CheckpointCallback(Callback):
         """Note whether the iteration that a resume has brought is saved already."""
         folder = runner.work_dir / 'checkpoints' / f'iter_{runner.iteration}'
         self._saved = runner.iteration if folder.is_dir() else -1
+        for callback in runner.callbacks if self.keep_best else ():
+            interval = getattr(callback, 'interval', 1)
+            if callback.validates and self.interval % interval:
+                _logger.warning(
+                    'keep_best: checkpoints come every %d iterations, validations '
+                    'every %d; those without a validation are never the best',
+                    *(self.interval, interval),
+                )
 
     def after_train_iter(
         self, runner: Trainer, batch: Batch, logs: Mapping[str, Tensor]
@@ -121,10 +130,16 @@ class CheckpointCallback(Callback):
             return None
         metric, sign = self.keep_best['metric'], self.keep_best['mode'] == 'max' or -1
         records = read_json_lines(work_dir / 'val' / 'metrics.jsonl')
+        own = [record for record in records if record.get('checkpoint') in names]
+        if own and not any(metric in record for record in own):
+            _logger.warning(
+                'keep_best: no validation measures %r; %s',
+                *(metric, nearest(metric, own[-1])),
+            )
         found: dict[str, float] = {
             record['checkpoint']: sign * record[metric]
-            for record in records
-            if record.get('checkpoint') in names and _is_finite(record.get(metric))
+            for record in own
+            if _is_finite(record.get(metric))
         }
         return max(found, key=found.__getitem__, default=None)
 
