@@ -116,7 +116,7 @@ class DDPStrategy:
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         if self.compile:
-            # An adaptive weight goes backward through the decoder before the update does.
+            # An adaptive weight goes backward through the decoder, too.
             functorch.donated_buffer = False
             for _, part in parts(model):
                 part.compile()
