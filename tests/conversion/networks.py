@@ -77,6 +77,7 @@ TAMING_ONLY = {
     'attention in all': autoencoder(attention=(0, 1)),
     'wide at once': autoencoder(mults=(2, 1)),
     'gumbel': autoencoder(dim=8, quantizer=dict(type='GumbelQuantizer')),
+    'ema': autoencoder(quantizer=dict(type='EMAQuantizer')),
 }
 MOVQ = {
     'movq f2': movq(),

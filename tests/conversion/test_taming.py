@@ -99,15 +99,16 @@ def test_published_ddconfig_is_our_default():
     assert shapes[0] == shapes[1]
 
 
-def test_loss_alone_and_statistics_of_moving_averages():
+def test_loss_alone_and_a_codebook_of_moving_averages():
     renamed = taming.table({}).to_ours(published('taming_vqlpips_loss_only'))
     assert len(renamed.mapped) == 22 and len(renamed.dropped) == 33
-    renamed = taming.table({}).to_ours(published('taming_emavq_quantize_n1024_d256'))
-    assert list(renamed.weights) == ['tokenizer.quantizer.codebook']
-    assert set(renamed.dropped) == {
-        'quantize.embedding.cluster_size',
-        'quantize.embedding.embed_avg',
+    weights = published('taming_emavq_quantize_n1024_d256')
+    renamed = taming.table(weights).to_ours(weights)
+    quantizer = MODELS.build(dict(type='EMAQuantizer', codebook_size=1024, dim=256))
+    assert {k: v.shape for k, v in renamed.weights.items()} == {
+        f'tokenizer.quantizer.{k}': v.shape for k, v in quantizer.state_dict().items()
     }
+    assert not renamed.dropped
 
 
 def test_a_missing_key_is_named():

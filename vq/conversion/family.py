@@ -246,9 +246,6 @@ class AutoencoderFamily(Family):
         self, ours: Weights, *, norm_groups: int, **options: Any
     ) -> dict[str, Any]:
         training = self.training(**options)
-        if f'{structure.QUANTIZER}proj.weight' in ours:
-            training['quantizer'] = training.pop('gumbel', {})
-        training.pop('gumbel', None)
         return structure.vqgan_config(ours, norm_groups=norm_groups, **training)
 
 

@@ -104,7 +104,7 @@ class LlamaGen(AutoencoderFamily):
     def training(self, **options: Any) -> dict[str, Any]:
         """Return the losses of the published training command."""
         return dict(
-            quantizer=dict(normalize=options['normalize']),
+            quantizers=dict(VectorQuantizer=dict(normalize=options['normalize'])),
             reconstruction_losses=dict(
                 mse_loss=dict(type='MSELoss'), lpips_loss=dict(type='LPIPSLoss')
             ),

@@ -47,6 +47,7 @@ class MoVQGAN(Taming):
     name = 'movqgan'
     options = {'ema': False}
     decoders = (MoVQDecoder, ConvDecoder)
+    quantizers = ('VectorQuantizer', 'GumbelQuantizer')
 
     def table(self, weights: Mapping[str, Tensor]) -> Table:
         """Choose by the quantizer and the decoder."""

@@ -23,7 +23,7 @@ def vqgan_config(
     weights: Weights,
     *,
     norm_groups: int = NORM_GROUPS,
-    quantizer: Mapping[str, Any] | None = None,
+    quantizers: Mapping[str, Mapping[str, Any]] | None = None,
     **training: Any,
 ) -> dict[str, Any]:
     """Return the config of the VQGAN that has these weights.
@@ -31,7 +31,7 @@ def vqgan_config(
     Args:
         weights: By our names.
         norm_groups: Groups of the normalisations, which no shape tells.
-        quantizer: Arguments of the quantizer that no shape tells.
+        quantizers: Arguments that no shape tells, by the quantizer's class.
         training: Arguments of VQGAN that only training needs. Those of a discriminator
             are left out where the weights have none.
 
@@ -46,7 +46,8 @@ def vqgan_config(
             type='ImageTokenizer',
             encoder=encoder,
             post_encode=_connector(weights, 'tokenizer.post_encode.'),
-            quantizer=_quantizer_config(weights) | dict(quantizer or {}),
+            quantizer=_quantizer_config(weights)
+            | dict((quantizers or {}).get(quantizer_type(weights), {})),
         ),
         pre_decode=_pre_decode(weights),
         decoder=decoder,
@@ -207,10 +208,17 @@ def _connector(weights: Weights, part: str) -> dict[str, Any]:
     return dict(type='Connector', in_dim=in_dim, out_dim=out_dim)
 
 
+def quantizer_type(weights: Weights) -> str:
+    """Return the class of the quantizer that has these weights."""
+    kinds = {'proj.weight': 'GumbelQuantizer', 'counts': 'EMAQuantizer'}
+    found = (kind for key, kind in kinds.items() if f'{QUANTIZER}{key}' in weights)
+    return next(found, 'VectorQuantizer')
+
+
 def _quantizer_config(weights: Weights) -> dict[str, Any]:
     codebook_size, dim = shape(weights, f'{QUANTIZER}codebook')
-    sizes = dict(codebook_size=codebook_size, dim=dim)
-    if f'{QUANTIZER}proj.weight' not in weights:
-        return dict(type='VectorQuantizer', **sizes)
-    in_dim = shape(weights, f'{QUANTIZER}proj.weight')[1]
-    return dict(type='GumbelQuantizer', **sizes, in_dim=in_dim)
+    kind = quantizer_type(weights)
+    config = dict(type=kind, codebook_size=codebook_size, dim=dim)
+    if kind == 'GumbelQuantizer':
+        config['in_dim'] = shape(weights, f'{QUANTIZER}proj.weight')[1]
+    return config

@@ -6,7 +6,7 @@ decoder from the highest resolution, we from the lowest.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -48,15 +48,25 @@ _SIZES = (
     Size('levels', 'decoder.up.{levels-1}.', 'decoder.levels.{levels-1}.'),
     patch_depth(_DISCRIMINATOR),
 )
-_STATISTICS = 'a statistic of training by moving averages; no image depends on it'
 _DROPPED = (
     lpips('loss.perceptual_loss.'),
-    Dropped('quantize.embedding.cluster_size', _STATISTICS),
-    Dropped('quantize.embedding.embed_avg', _STATISTICS),
     Dropped('quantize.used', 'numbers tokens anew; ours count the whole codebook'),
     Dropped('colorize', 'colours of segmentation maps, for pictures in the log only'),
 )
 VQ = Table((*_NETWORK, CODEBOOK), _SIZES, _DROPPED)
+EMA = Table(
+    (
+        *VQ.rules,
+        Rule('quantize.embedding.cluster_size', 'tokenizer.quantizer.counts'),
+        Rule('quantize.embedding.embed_avg', 'tokenizer.quantizer.sums'),
+    ),
+    _SIZES,
+    _DROPPED,
+)
+# What holds which quantizer.
+_KINDS = dict(
+    VectorQuantizer='VQModel', EMAQuantizer='EMAVQ', GumbelQuantizer='GumbelVQ'
+)
 GUMBEL = Table(
     (
         *_NETWORK,
@@ -74,6 +84,7 @@ class Taming(AutoencoderFamily):
     name = 'taming'
     file = 'model.ckpt'
     discriminators = ('patch',)
+    quantizers: ClassVar[tuple[str, ...]] = tuple(_KINDS)
 
     def table(self, weights: Mapping[str, Tensor]) -> Table:
         """Choose by the quantizer."""
@@ -82,8 +93,10 @@ class Taming(AutoencoderFamily):
     def training(self, **options: Any) -> dict[str, Any]:
         """Return the losses of the published configs; beta as published."""
         return dict(
-            quantizer=dict(legacy_beta=True),
-            gumbel=dict(kl_weight=1e-8),  # GumbelVQ's default
+            quantizers=dict(
+                VectorQuantizer=dict(legacy_beta=True),
+                GumbelQuantizer=dict(kl_weight=1e-8),  # GumbelVQ's default
+            ),
             reconstruction_losses=dict(
                 l1_loss=dict(type='L1Loss'), lpips_loss=dict(type='LPIPSLoss')
             ),
@@ -92,14 +105,14 @@ class Taming(AutoencoderFamily):
         )
 
     def quantizer_obstacle(self, quantizer: nn.Module) -> str:
-        """Hold a plain VectorQuantizer or a GumbelQuantizer."""
+        """Hold the quantizers of VQModel, EMAVQ and GumbelVQ."""
         kind = type(quantizer).__name__
+        if kind not in self.quantizers:
+            return f'{kind} is none of {", ".join(self.quantizers)}'
         if kind == 'GumbelQuantizer':
             return ''
-        if kind != 'VectorQuantizer':
-            return f'{kind} is neither VectorQuantizer nor GumbelQuantizer'
         if quantizer.normalize or quantizer.distance != 'l2':
-            return 'VectorQuantizer with other distances than the squared one'
+            return f'{kind} with other distances than the squared one'
         return ''
 
     def layout_obstacles(
@@ -157,8 +170,13 @@ def convert(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]
 
 def table(weights: Mapping[str, Tensor]) -> Table:
     """Return the rules for weights of either side, by their quantizer."""
-    marks = ('quantize.proj.weight', 'tokenizer.quantizer.proj.weight')
-    return GUMBEL if any(mark in weights for mark in marks) else VQ
+    marks = {
+        'quantize.proj.weight': GUMBEL,
+        'tokenizer.quantizer.proj.weight': GUMBEL,
+        'quantize.embedding.cluster_size': EMA,
+        'tokenizer.quantizer.counts': EMA,
+    }
+    return next((made for mark, made in marks.items() if mark in weights), VQ)
 
 
 def encoder_config(ddconfig: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +210,7 @@ def settings(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
     """Return the settings that taming-transformers builds this network from."""
     encoder = structure.encoder_config(ours)
     codebook = ours[f'{structure.QUANTIZER}codebook']
-    gumbel = f'{structure.QUANTIZER}proj.weight' in ours
+    kind = _KINDS[structure.quantizer_type(ours)]
     parameters: dict[str, Any] = dict(
         embed_dim=codebook.shape[1],
         n_embed=codebook.shape[0],
@@ -210,14 +228,13 @@ def settings(ours: Mapping[str, Tensor], *, image_size: int) -> dict[str, Any]:
         ),
         lossconfig=_loss(discriminators.config(ours)),
     )
-    if gumbel:
+    if kind == 'GumbelVQ':
         parameters['temperature_scheduler_config'] = dict(
             target='taming.lr_scheduler.LambdaWarmUpCosineScheduler',
             params=dict(
                 warm_up_steps=0, max_decay_steps=1, lr_start=1.0, lr_max=1.0, lr_min=1.0
             ),
         )
-    kind = 'GumbelVQ' if gumbel else 'VQModel'
     return {'model': dict(target=f'taming.models.vqgan.{kind}', params=parameters)}
 
 

@@ -17,12 +17,6 @@ from vq.conversion.rules import ConversionError, listed
 from vq.recipes.errors import RecipeError
 from vq.recipes.published import Shapes
 
-_QUANTIZER = 'tokenizer.quantizer.'
-# Averages are statistics to a family, which leaves them out; here they count.
-_AVERAGES = {
-    f'{_QUANTIZER}counts': 'quantize.embedding.cluster_size',
-    f'{_QUANTIZER}sums': 'quantize.embedding.embed_avg',
-}
 _DISCRIMINATORS = ('loss.discriminator.', 'discriminator.')
 
 
@@ -40,14 +34,9 @@ def network_shapes(model: Mapping[str, Any], family: Family) -> Shapes:
     weights = dict(built.state_dict())
     if family.parts:
         weights = only(weights, family.parts)
-    averages = {
-        theirs: tuple(weights.pop(ours).shape)
-        for ours, theirs in _AVERAGES.items()
-        if ours in weights
-    }
     pieces, _ = family.for_export(weights, built)
     renamed = family.from_ours(pieces).weights
-    return {key: tuple(value.shape) for key, value in renamed.items()} | averages
+    return {key: tuple(value.shape) for key, value in renamed.items()}
 
 
 def compare(ours: Shapes, theirs: Mapping[str, tuple[int, ...]], what: str) -> str:
