@@ -184,6 +184,8 @@ def test_what_is_no_table_says_so(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ValueError, match=match):
             CSVDataset(csv=str(path))
+    with pytest.raises(ValueError, match="one character, got ', '"):
+        CSVDataset(csv=str(path), separator=', ')
     with pytest.raises(ValueError, match="on_missing must be one of .*'ignore'"):
         CSVDataset(csv=str(path), on_missing='ignore')  # type: ignore[arg-type]
 

@@ -21,9 +21,11 @@ def read_columns(
             and semicolon that the first line has.
 
     Raises:
-        ValueError: The table is empty or lacks a column, or a row has more or fewer
-            fields than the first; its line is named.
+        ValueError: The separator is longer; the table is empty or lacks a column, or a
+            row has more or fewer fields than the first; its line is named.
     """
+    if len(separator) > 1:
+        raise ValueError(f'separator must be one character, got {separator!r}')
     # Programs that write a byte order mark do so before the first column's name.
     with path.open(newline='', encoding='utf-8-sig', errors='surrogateescape') as file:
         first = file.readline()

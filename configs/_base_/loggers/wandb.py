@@ -1,7 +1,7 @@
 """W&B beside TensorBoard; options say to which project, and under what name.
 
-The name is the run's unless `experiment_name` is given; `mode::offline` needs no network
-and no account, and `wandb sync` sends later what it has written to the run's folder.
+The name is the run's unless `experiment_name` is given. `mode::offline` needs no
+network and no account; `wandb sync` sends later what it wrote to the run's folder.
 """
 
 _backends = [
