@@ -9,7 +9,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch._functorch import config as functorch
 from torch.amp import GradScaler
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
@@ -116,6 +115,8 @@ class DDPStrategy:
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         if self.compile:
+            from torch._functorch import config as functorch  # torch's own, may move
+
             # An adaptive weight goes backward through the decoder, too.
             functorch.donated_buffer = False
             for _, part in parts(model):
