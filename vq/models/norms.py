@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional
 
 NORM_GROUPS = 32
 NORM_EPS = 1e-6
@@ -31,9 +31,10 @@ class GroupNorm(nn.GroupNorm):
 class SpatialNorm(nn.Module):
     """A normalisation whose scale and shift are drawn from a condition, per position.
 
-    The modulation of MoVQ (https://arxiv.org/abs/2209.09002). The condition is mapped
-    at its own resolution and then enlarged: by 1x1 convolutions and nearest neighbours
-    the numbers are those of the other order, at a fraction of the cost.
+    The modulation of MoVQ (https://arxiv.org/abs/2209.09002), which enlarges the
+    condition to the latent's size by nearest neighbours and maps it there. Here it is
+    mapped at its own size, and each of its positions modulates a block of the latent:
+    the same numbers, and nothing enlarged is kept for the backward pass.
 
     Args:
         dim: Channels.
@@ -50,10 +51,18 @@ class SpatialNorm(nn.Module):
         self.shift = nn.Conv2d(condition_dim, dim, 1)
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """Normalise (b, dim, H, W), modulated by (b, condition_dim, h, w)."""
+        """Normalise (b, dim, H, W), modulated by (b, condition_dim, h, w).
+
+        H is a multiple of h, and W of w.
+        """
+        height, width = condition.shape[-2:]
         scale, shift = (
-            functional.interpolate(layer(condition), latent.shape[-2:])
+            rearrange(layer(condition), 'b d h w -> b d h 1 w 1')
             for layer in (self.scale, self.shift)
         )
-        modulated: Tensor = self.norm(latent) * scale + shift
-        return modulated
+        blocks = rearrange(
+            self.norm(latent), 'b d (h y) (w x) -> b d h y w x', h=height, w=width
+        )
+        modulated = blocks * scale + shift
+        whole: Tensor = rearrange(modulated, 'b d h y w x -> b d (h y) (w x)')
+        return whole
