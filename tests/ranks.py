@@ -16,7 +16,16 @@ from vq.distributed import process_group
 
 # Ranks are forked from a server that has imported these once: a rank then starts in
 # a tenth of a second, and in a clean process, as a spawned one would.
-PRELOAD = ['torch', 'torch.distributed', 'torchvision', 'einops', 'mmengine.registry']
+PRELOAD = [
+    'torch',
+    'torch._dynamo',
+    'torch.distributed.fsdp',
+    'torch.distributed.tensor',
+    'torchvision.transforms.v2',
+    'einops',
+    'mmengine.registry',
+    'mmengine.visualization.vis_backend',
+]
 
 GRACE = 2.0  # seconds that other ranks have to tell of the same trouble
 
