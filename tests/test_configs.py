@@ -19,7 +19,11 @@ BASES = sorted(
     path.relative_to(ROOT) for path in (ROOT / 'configs' / '_base_').rglob('*.py')
 )
 TRAINED = [path for path in CONFIGS if path.parts[1] != 'fid']  # those only look
-COUNTED = ('EMAQuantizer', 'KMeansQuantizer')  # no gradient moves their codes
+COUNTED = (
+    'EMAQuantizer',
+    'KMeansQuantizer',
+    'NormEMAQuantizer',
+)  # no gradient moves their codes
 MAX_LINES = 12  # of an experiment: a base list, and what differs
 # What a config needs on its command line.
 _FOLDERS = dict(train_root='data/train', val_root='data/val')
@@ -88,9 +92,12 @@ def test_optimizers_share_the_parameters_out(config: Config) -> None:
         for optimizer, spec in optimizers.items()
         for name in groups(model, spec.params, optimizer=optimizer)[1]
     ]
-    counted = config.trainer.model.tokenizer.quantizer.type in COUNTED
-    left = ['tokenizer.quantizer.codebook'] if counted or not taken else []
-    assert sorted({*taken, *left}) == sorted(
+    left = [
+        f'{name}.codebook'
+        for name, module in model.named_modules()
+        if type(module).__name__ in COUNTED and module.codebook.requires_grad
+    ]
+    assert sorted([*taken, *left]) == sorted(
         k for k, p in model.named_parameters() if p.requires_grad
     )
     assert len(taken) == len(set(taken))
@@ -129,7 +136,11 @@ REPORTED = dict(
 )
 SMALL = ('data/digits', 'data/photos')
 TOO_MUCH = ('fid', 'rfid', 'gfid', 'lpips')  # for so few images
-OWN = ('CSVDataset', 'ClipDataset', 'RandomSplitDataset')  # whoever has the images makes statistics
+OWN = (
+    'CSVDataset',
+    'ClipDataset',
+    'RandomSplitDataset',
+)  # whoever has the images makes statistics
 
 
 @pytest.mark.parametrize('config', TRAINED, ids=str, indirect=True)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from vq.models.quantizers import EMAQuantizer
 from vq.runners.parameters import groups
 
 
@@ -94,3 +95,14 @@ def test_frozen_and_unknown_parameters_fit_nothing(entry: Any) -> None:
 def test_an_entry_has_either_names_or_a_regex(entry: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match='either names or regex'):
         groups(model(), [entry], optimizer='generator')
+
+
+def test_what_its_own_passes_move_is_no_optimizers() -> None:
+    codes = EMAQuantizer(codebook_size=4, dim=2)
+    for parts in (nn.ModuleDict(dict(a=nn.Linear(2, 2), quantizer=codes)), codes):
+        if parts is codes:
+            with pytest.raises(ValueError, match="'codebook' fits no trainable"):
+                groups(parts, ['codebook'], optimizer='generator')
+        else:
+            _, names = groups(parts, [dict(regex='.')], optimizer='generator')
+            assert names == ['a.weight', 'a.bias']

@@ -17,7 +17,8 @@ def groups(
     """Return an optimizer's parameter groups, and the names of all its parameters.
 
     Args:
-        model: The model; frozen parameters are left out.
+        model: The model; parameters that are frozen, or that their module moves itself
+            (`moved_by_passes`), are left out.
         entries: Prefixes of parameter names (`'tokenizer.encoder'`), or mappings with
             `names` (prefixes) or `regex` (searched in the name) and the group's options
             (`lr`, `weight_decay` ...). A parameter goes to the first entry that fits.
@@ -26,7 +27,14 @@ def groups(
     Raises:
         ValueError: A prefix or a regex fits no parameter.
     """
-    named = {k: p for k, p in model.named_parameters() if p.requires_grad}
+    own = {
+        f'{prefix}.{name}'.removeprefix('.')
+        for prefix, module in model.named_modules()
+        for name in getattr(module, 'moved_by_passes', ())
+    }
+    named = {
+        k: p for k, p in model.named_parameters() if p.requires_grad and k not in own
+    }
     taken: list[str] = []
     result = []
     for entry in entries:

@@ -1,6 +1,6 @@
-"""VQGAN for frames of videos: 1,024 codes, a discriminator that learns every third time.
+"""VQGAN for frames of videos: 1,024 codes.
 
-It begins after 10,000 iterations.
+The discriminator begins after 10,000 iterations, and learns at every third.
 """
 
 _base_ = ['./vqgan.py']

@@ -17,10 +17,7 @@ optimizers = dict(
         betas=(0.9, 0.99),
         weight_decay=0.0,
         clip_grad=1.0,
-        # Not the codebook: it moves by averages.
-        params=[
-            dict(regex=r'^(tokenizer\.(encoder|post_encode)|pre_decode|decoder)\.')
-        ],
+        params=[dict(regex=r'^(tokenizer|pre_decode|decoder)\.')],
     )
 )
 schedulers = dict(

@@ -32,10 +32,13 @@ class Quantizer(nn.Module, ABC):
         advice: What helps when this family's codebook collapses.
         learns_from_latent: Whether parameters learn from the gradient of the quantized
             latent, and not from the losses alone.
+        moved_by_passes: Names of its parameters that its passes move, not gradients:
+            no optimizer gets them.
     """
 
     advice: str = 'a larger batch, a lower learning rate of the generator'
     learns_from_latent: bool = False
+    moved_by_passes: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class EMAQuantizer(VectorQuantizer):
 
     counts: Tensor
     sums: Tensor
+    moved_by_passes = ('codebook',)
     advice = (
         "init='kmeans', revival (RevivalCallback), a lower decay (0.8 to 0.95), few "
         'dimensions, a larger batch'

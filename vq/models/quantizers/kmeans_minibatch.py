@@ -53,6 +53,7 @@ class KMeansQuantizer(VectorQuantizer):
 
     counts: Tensor
     waiting: Tensor
+    moved_by_passes = ('codebook',)
     advice = (
         "start='kmeans++', a start with several batches (KMeansCallback), a larger "
         '`reassign`, a larger batch'

@@ -39,6 +39,7 @@ class NormEMAQuantizer(VectorQuantizer):
     """
 
     counts: Tensor
+    moved_by_passes = ('codebook',)
     advice = (
         "init='kmeans' on a large batch, revival (RevivalCallback), few dimensions (32 "
         'in the paper), a lower decay'
