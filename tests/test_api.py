@@ -84,6 +84,8 @@ def test_errors_are_those_of_the_commands(
         load_model(TINY, part='x')
     with pytest.raises(ConfigError, match='only a config file has options'):
         load_model(tiny(), options=dict(a=1))
+    with pytest.raises(ConfigError, match='checkpoints: give weights'):
+        load_model(TINY, ema=True)
     with pytest.raises(ConfigError, match='codebook_siz'):
         load_model(dict(type='VectorQuantizer', codebook_siz=3, dim=4))
     with pytest.raises(FileNotFoundError, match='model.pht does not exist'):

@@ -1,6 +1,8 @@
 """`vq.edit`, as it is typed: what it makes equals the model's own answers."""
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,10 +161,12 @@ def test_a_proposal_network_draws_and_completes(
     out = command('mask', *words, '--classes', '2', **network)
     before, after = saved(out, 'cat_before'), saved(out, 'cat_after')[0]
     assert np.array_equal(after[[0, 3]], before[[0, 3]])
+    assert record(out)['fill'] == {'cat': 'what the transformer draws of class 2'}
     with pytest.raises(ValueError, match='which class'):
         command('mask', *words, **network)
-    with pytest.raises(ValueError, match='leave --tokens, pictures and --grid out'):
-        command('prior', '@cat', **network)
+    for unfit in ('@cat', '--per-position'):
+        with pytest.raises(ValueError, match='leave --tokens, pictures, --grid and'):
+            command('prior', unfit, **network)
     with pytest.raises(ValueError, match='no class 5: the network has 0 to 4'):
         command('prior', '--classes', '5', **network)
 
@@ -179,6 +183,7 @@ def test_a_proposal_network_draws_and_completes(
             "'oak' is no code.* or one of commonest",
         ),
         (('mask', '@cat', '--share', '.5', '--fill', 'transformer'), 'no transformer'),
+        (('mask', '@cat', '--share', '.5', '--classes', '1'), '--fill commonest knows'),
         (('interpolate', '@cat', '@dog', '--steps', '1'), '--steps or more'),
         (('codes', '@dog', '--no-crop'), 'dog.png is 9x30; .* sides that 2 divides'),
         (('random', '--number', '0'), '--number must be at least 1'),
@@ -203,6 +208,23 @@ def test_pictures_of_two_sizes_have_no_positions_in_common(
         with pytest.raises(ValueError, match='no positions in common'):
             command(words[0], '@cat', '@tall', '--no-crop', *words[1:])
     assert saved(command('codes', '@tall', '--no-crop'), 'tall').shape == (15, 6)
+
+
+def test_pictures_of_one_name_keep_their_own_tokens(
+    command: Command, tmp_path: Path
+) -> None:
+    dog = saved(command('codes', '@dog'), 'dog')
+    (tmp_path / 'b').mkdir()
+    (tmp_path / 'dog.png').rename(tmp_path / 'b' / 'cat.png')
+    out = command('mask', '@cat', '@b/cat', '@cat', '--share', '.5', '--fill', 'random')
+    assert np.array_equal(saved(out, 'cat-2_before'), dog)
+    assert np.array_equal(saved(out, 'cat-3_before'), saved(out, 'cat_before'))
+    assert not np.array_equal(saved(out, 'cat-3_after'), saved(out, 'cat_after'))
+    noted = record(out)
+    assert [*noted['fill']] == ['cat', 'cat-2', 'cat-3']
+    assert noted['command'] == shlex.join(sys.orig_argv)
+    out = command('swap', '@cat', '@b/cat', '--box', '0', '0', '3', '8')
+    assert np.array_equal(saved(out, 'after')[0, :3], dog[:3])
 
 
 def test_a_dry_run_needs_neither_weights_nor_tokens(

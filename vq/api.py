@@ -53,13 +53,18 @@ def load_model(
         part: Whose model of a config: 'validator', or 'trainer' for its losses too.
 
     Raises:
-        ConfigError: The config, an option or an override is wrong.
+        ConfigError: The config, an option or an override is wrong; or `ema` is asked
+            for without weights.
         CheckpointError: Weights are missing or of another model.
         FileNotFoundError: A file is not there.
     """
     folder = _exported(config)
     if folder:
         config, weights = folder / CONFIG, weights or folder
+    if ema and weights is None:
+        raise ConfigError(
+            'ema=True takes the averaged weights of checkpoints: give weights'
+        )
     model = build_model(_model_config(config, options, overrides, part))
     if weights is not None:
         _load(model, weights, ema=ema)

@@ -42,13 +42,12 @@ def _prepared(
     """Return what the action works with, and what the record says of it."""
     from vq import commands, paths
     from vq.editing.acting import Desk
-    from vq.editing.editor import Editor
-    from vq.runners.inference import check_names, prepare, read
+    from vq.editing.editor import Editor, names
+    from vq.runners.inference import prepare, read
     from vq.runners.tokens import check_tokens
 
     named = [*getattr(args, 'images', ()), getattr(args, 'source', None)]
     files = [paths.resolve_input(file) for file in named if file]
-    check_names(files)
     root = getattr(args, 'tokens', None)
     store = dict(type='TokenSampleDataset', root=str(_typed(root))) if root else None
     crop = not getattr(args, 'no_crop', False)
@@ -64,9 +63,9 @@ def _prepared(
         autocast=strategy.autocast,
         batch_size=size,
     )
-    seen = [read(runner, file, transforms=transforms) for file in files]
     pictures = [
-        editor.look(f.stem, image) for f, image in zip(files, seen, strict=True)
+        editor.look(name, read(runner, file, transforms=transforms))
+        for name, file in zip(names(files), files, strict=True)
     ]
     desk = Desk(
         args=args,
@@ -95,7 +94,7 @@ def _settings(
         weight_files=args.load_model_from,
         pictures=[str(file) for file in files],
         token_store=getattr(args, 'tokens', None),
-        command=shlex.join(sys.argv),
+        command=shlex.join(sys.orig_argv),
         version=vq.__version__,
     )
 

@@ -118,13 +118,14 @@ def prior(desk: Desk) -> Edited:
 
 def _by_transformer(desk: Desk, classes: Sequence[int]) -> Tensor:
     """Draw by a proposal network, which leaves nothing else to say."""
-    if desk.store is not None or desk.pictures or desk.args.grid:
+    args = desk.args
+    if desk.store is not None or desk.pictures or args.grid or args.per_position:
         raise ValueError(
             'the transformer of a proposal network draws what it has learned, of its '
-            'own grid: leave --tokens, pictures and --grid out, or give the '
-            "tokenizer's config"
+            'own grid: leave --tokens, pictures, --grid and --per-position out, or '
+            "give the tokenizer's config"
         )
-    numbers, seed = range(desk.number), desk.args.seed
+    numbers, seed = range(desk.number), args.seed
     return drawing.sampled(desk.editor, numbers, classes=classes, seed=seed)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +34,18 @@ class Picture:
         """Rows and columns of its tokens."""
         height, width = self.tokens.shape[:2]
         return height, width
+
+
+def names(files: Sequence[Path]) -> list[str]:
+    """Name pictures by their files; of those of one name the second is x-2."""
+    found: list[str] = []
+    for file in files:
+        name, number = file.stem, 1
+        while name in found:
+            number += 1
+            name = f'{file.stem}-{number}'
+        found.append(name)
+    return found
 
 
 class Editor:

@@ -60,6 +60,10 @@ def mask(
     Raises:
         ValueError: A share, a box, the order or the fill does not suit.
     """
+    if fill.classes and fill.kind != 'transformer':
+        raise ValueError(
+            f'--classes are for --fill transformer; --fill {fill.kind} knows none'
+        )
     rows: list[Row] = []
     tokens: dict[str, Tensor] = {}
     filled: dict[str, str] = {}
@@ -96,7 +100,8 @@ def _filled(
             sampled(editor, [index], classes=classes, seed=seed, known=kept)
             for kept in known
         ]
-        return [part[0] for part in after], 'what the transformer draws'
+        named = f' of class {classes[index % len(classes)]}' if classes else ''
+        return [part[0] for part in after], f'what the transformer draws{named}'
     if fill.kind == 'random':
         drawn = torch.from_numpy(random_tokens(one.grid, editor.token_sizes, rng))
         return [merge(m, drawn, one.tokens) for m in lost], 'random codes'
