@@ -1,5 +1,6 @@
 """Sheets and GIFs: pictures are in them as they are, captions below."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,10 +76,14 @@ def test_a_gif_goes_there_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize('width', [20, 60, 200])
 def test_captions_are_broken_where_they_fit(width: int) -> None:
     font = sheet.ImageFont.load_default(14)
-    lines = sheet._wrapped('cat with the region of temple', font, width)
-    assert ' '.join(lines) == 'cat with the region of temple'
-    wide = [line for line in lines if font.getlength(line) > width]
-    assert all(' ' not in line for line in wide)
+    code = ','.join(map(str, range(40)))  # of 40 sub-tokens
+    lines = sheet._wrapped(f'cat with code {code}: 2 times', font, width)
+    assert ''.join(lines).replace(' ', '') == f'catwithcode{code}:2times'
+    assert all(font.getlength(line) <= width for line in lines)
+    for first, second in pairwise(lines):  # none had room for more
+        assert font.getlength(f'{first} {second}') > width
+    text = 'cat with the region of temple'
+    assert ' '.join(sheet._wrapped(text, font, 60)) == text
 
 
 def test_maps_give_each_position_its_code() -> None:

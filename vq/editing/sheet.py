@@ -181,7 +181,7 @@ def _outline(
 def _wrapped(
     text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
 ) -> list[str]:
-    """Break a caption at spaces into lines that fit."""
+    """Break a caption into lines that fit: at spaces, a longer word anywhere."""
     lines: list[str] = []
     for word in text.split():
         longer = f'{lines[-1]} {word}' if lines else word
@@ -189,4 +189,14 @@ def _wrapped(
             lines[-1] = longer
         else:
             lines.append(word)
+        while (fits := _fitting(lines[-1], font, width)) < len(lines[-1]):
+            lines[-1:] = lines[-1][:fits], lines[-1][fits:]
     return lines
+
+
+def _fitting(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> int:
+    """Return how many letters fit, at least one."""
+    longest = range(len(text), 1, -1)
+    return next((n for n in longest if font.getlength(text[:n]) <= width), 1)
