@@ -115,7 +115,8 @@ class Editor:
     def decode_unquantized(self, latent: Tensor) -> Tensor:
         """Map latents (n, in_dim, h, w), as they are, to pictures like `decode`'s.
 
-        They are laid where the codes lie, on a sphere or in a box, but on no code.
+        They are laid where the codes lie, on a sphere or in a box, but on no code. Of
+        a quantizer that only scores codes they lie anywhere.
 
         Raises:
             ValueError: The codes have other channels than the latent.
