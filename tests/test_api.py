@@ -56,6 +56,7 @@ def test_changes_count_and_leave_the_given_config_alone() -> None:
     config = tiny()
     words = ['.validator.model.tokenizer.quantizer.codebook_size:8']
     assert load_model(config, overrides=words).tokenizer.codebook_size == 8
+    assert load_model(config, overrides=words[0]).tokenizer.codebook_size == 8
     assert load_model(config).tokenizer.codebook_size == 32
     part = dict(config.validator.model)
     paths = {'.tokenizer.quantizer.codebook_size': 16}

@@ -23,7 +23,7 @@ CONFIG, WEIGHTS = 'config.py', 'model.safetensors'  # of a folder that vq.export
 PARTS = ('validator', 'trainer')
 
 Files = str | Path | Sequence[str | Path]
-Overrides = Mapping[str, Any] | Sequence[str]
+Overrides = str | Mapping[str, Any] | Sequence[str]
 
 
 def load_model(
@@ -46,8 +46,8 @@ def load_model(
             key, the later wins. Files of frozen parts that a checkpoint names are
             found. None keeps random weights, unless `config` is an exported folder.
         options: Values of the placeholders of a config file.
-        overrides: Changes as `--override` takes them: values by path, or words. The
-            paths of a model's config begin at the model: `.decoder.width`.
+        overrides: Changes as `--override` takes them: values by path, or words, or one
+            word. The paths of a model's config begin at the model: `.decoder.width`.
         device: Where the model is to be.
         ema: Take the averaged weights of checkpoints.
         part: Whose model of a config: 'validator', or 'trainer' for its losses too.
@@ -124,6 +124,8 @@ def _model_config(
     part: str,
 ) -> dict[str, Any]:
     """Return the checked config of the model alone."""
+    if isinstance(overrides, str):
+        overrides = [overrides]
     if part not in PARTS:
         raise ConfigError(f'part must be one of {", ".join(PARTS)}, got {part!r}')
     if isinstance(config, str | Path):

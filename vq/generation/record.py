@@ -63,7 +63,7 @@ def write_record(
     folder: Path, settings: Mapping[str, Any], number: int, **notes: Any
 ) -> None:
     """Write the record: settings, number, and notes that need not stay the same."""
-    notes |= dict(command=shlex.join(sys.argv), version=vq.__version__)
+    notes |= dict(command=shlex.join(sys.orig_argv), version=vq.__version__)
     write_json(record_path(folder), {**settings, 'number': number, **notes})
 
 
