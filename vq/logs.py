@@ -11,6 +11,7 @@ from typing import Any
 from vq import distributed
 
 FORMAT = '[%(asctime)s][%(filename)s:%(lineno)d] %(levelname)s: %(message)s'
+VALIDATED = 'val/'  # how the logged names of what validations find begin
 
 
 def timestamp() -> str:

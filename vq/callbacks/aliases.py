@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from vq.callbacks.base import VALIDATED
 from vq.config.errors import nearest
+from vq.logs import VALIDATED
 
 Aliases = Mapping[str, str | Sequence[str]]
 

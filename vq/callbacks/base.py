@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from vq.runners.base import Runner
     from vq.runners.trainer import Trainer
 
-VALIDATED = 'val/'  # how the names of what validations find begin
-
 
 class Callback:
     """Does nothing at every moment; subclasses act at some.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
-from vq.callbacks.base import VALIDATED, Callback
+from vq.callbacks.base import Callback
 from vq.config.errors import nearest
+from vq.logs import VALIDATED
 from vq.registry import CALLBACKS
 from vq.types import Batch
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from vq import distributed
 from vq.callbacks.aliases import Aliases, absent, aliased
-from vq.callbacks.base import VALIDATED, Callback
-from vq.logs import append_json, read_json_lines, write_json_lines
+from vq.callbacks.base import Callback
+from vq.logs import VALIDATED, append_json, read_json_lines, write_json_lines
 from vq.registry import CALLBACKS
 from vq.types import Batch, Output, Quantized
 from vq.visual import Visualizer

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from vq import checkpoints, distributed, dry_run
 from vq.callbacks.aliases import aliased
-from vq.callbacks.base import VALIDATED, Callback
+from vq.callbacks.base import Callback
 from vq.callbacks.ema import EMACallback
 from vq.callbacks.log import LogCallback
 from vq.callbacks.untouched import same_randomness
-from vq.logs import append_json, read_json_lines, write_json_lines
+from vq.logs import VALIDATED, append_json, read_json_lines, write_json_lines
 from vq.registry import CALLBACKS, RUNNERS
 from vq.types import Batch
 

@@ -8,7 +8,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 
 from vq import distributed
-from vq.callbacks.base import VALIDATED
+from vq.logs import VALIDATED
 from vq.registry import SCHEDULERS
 
 Spec = Mapping[str, Any]
