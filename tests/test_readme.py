@@ -4,13 +4,12 @@ import argparse
 import importlib.util
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
+from tests.tools.loading import load_program
 from vq import cli, fid, launcher, paths
 from vq.config import load, parse_words
 
@@ -84,12 +83,7 @@ def check_module(words: list[str]) -> argparse.Namespace:
 
 def check_tool(path: Path, words: list[str]) -> None:
     """Parse with the tool's own `parser`, where it has one."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert path.is_file() and spec is not None and spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    # As Python does: a program imports its neighbours.
-    with patch.object(sys, 'path', [str(path.parent), *sys.path]):
-        spec.loader.exec_module(tool)
+    tool = load_program(path)
     if hasattr(tool, 'parser'):
         tool.parser().parse_args(words)
 

@@ -1,13 +1,10 @@
 """Photographs, their JPEGs, random Inceptions, and the tools that compare them."""
 
-import importlib.util
 import json
 import shutil
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
@@ -16,18 +13,7 @@ from skimage import data
 from tests.models.extractors.weights import write_inception
 from vq.pretrained import TABLE
 
-TOOLS = Path(__file__).parents[2] / 'tools'
 SIZE = 96
-
-
-def load_tool(name: str) -> ModuleType:
-    """Return a tool as a module; as Python does, it may import its neighbours."""
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f'{name}.py')
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with patch.object(sys, 'path', [str(TOOLS), *sys.path]):
-        spec.loader.exec_module(module)
-    return module
 
 
 def write_photographs(folder: Path, number: int) -> None:

@@ -1,6 +1,5 @@
 """The command: a published file in, three files out, and what it says."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 
 from tests.conversion import networks
 from tests.conversion.networks import equal
+from tests.tools.loading import load_tool
 from vq.checkpoints import only, read_weights
 from vq.conversion import FAMILIES, configs, export, parity
 
@@ -21,11 +21,7 @@ TOOL = ROOT / 'tools' / 'convert_checkpoints.py'
 @pytest.fixture(scope='module')
 def tool():
     """Return the tool as a module."""
-    spec = importlib.util.spec_from_file_location('convert_checkpoints', TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('convert_checkpoints')
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The command: settings in, a config out, an account on the screen."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.recipes.settings import small
+from tests.tools.loading import load_tool
 from vq.config import load
 
 ROOT = Path(__file__).parents[2]
@@ -18,11 +18,7 @@ TOOL = ROOT / 'tools' / 'convert_config.py'
 @pytest.fixture(scope='module')
 def tool():
     """Return the tool as a module."""
-    spec = importlib.util.spec_from_file_location('convert_config', TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('convert_config')
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The command: another program's cache in, statistics of ours out, and back."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from einops import rearrange
 
 from tests.models.extractors.weights import write_inception
+from tests.tools.loading import load_tool
 from vq import paths
 from vq.checkpoints.files import sha256
 from vq.metrics.statistics import Statistics
@@ -23,11 +23,7 @@ TOOL = ROOT / 'tools' / 'convert_statistics.py'
 @pytest.fixture(scope='module')
 def tool():
     """Return the tool as a module."""
-    spec = importlib.util.spec_from_file_location('convert_statistics', TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('convert_statistics')
 
 
 @pytest.fixture

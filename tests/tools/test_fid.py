@@ -13,8 +13,8 @@ from pytorch_fid import fid_score, inception
 from tests.metrics.pooled_pixels import write_reference
 from tests.ranks import run_ranks
 from tests.runs import TINY, tiny_validator
+from tests.tools.loading import load_tool
 from tests.tools.photographs import (
-    load_tool,
     record,
     run,
     write_photographs,

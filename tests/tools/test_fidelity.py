@@ -10,7 +10,8 @@ import pytest
 import torch_fidelity
 from PIL import Image
 
-from tests.tools.photographs import load_tool, run, write_photographs, write_weights
+from tests.tools.loading import load_tool
+from tests.tools.photographs import run, write_photographs, write_weights
 from vq.config import ConfigError
 from vq.pretrained import MissingWeightsError
 

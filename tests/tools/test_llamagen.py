@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
 from tests.runs import TINY, tiny
-from tests.tools.photographs import load_tool
+from tests.tools.loading import load_tool
 from vq import distributed, paths
 from vq.checkpoints.files import write_safetensors
 from vq.config import ConfigError

@@ -1,6 +1,5 @@
 """The command gets what a group needs, and says in a line why it cannot."""
 
-import importlib.util
 import logging
 import re
 import shlex
@@ -13,6 +12,7 @@ from urllib.error import URLError
 
 import pytest
 
+from tests.tools.loading import load_tool
 from tests.web import serving
 from vq.pretrained import http, table
 
@@ -24,12 +24,7 @@ GROUPS = list(table.groups())
 @pytest.fixture(scope='module')
 def tool() -> ModuleType:
     """Return the tool as a module."""
-    path = ROOT / 'tools' / 'prepare_checkpoints.py'
-    spec = importlib.util.spec_from_file_location('prepare_checkpoints', path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('prepare_checkpoints')
 
 
 @pytest.fixture

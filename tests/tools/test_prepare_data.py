@@ -1,6 +1,5 @@
 """The demo data sets hold what the packages hold, and are made once."""
 
-import importlib.util
 import logging
 from pathlib import Path
 from types import ModuleType
@@ -14,20 +13,14 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torch.nn import functional
 
+from tests.tools.loading import load_tool
 from vq.datasets import FolderDataset
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')
 def tool() -> ModuleType:
     """Return the tool as a module."""
-    path = ROOT / 'tools' / 'prepare_data.py'
-    spec = importlib.util.spec_from_file_location('prepare_data', path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('prepare_data')
 
 
 @pytest.fixture(scope='module')

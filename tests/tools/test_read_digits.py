@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 from torch import Tensor
 
-from tests.tools.photographs import load_tool
+from tests.tools.loading import load_tool
 from vq import images
 from vq.config import load
 from vq.registry import MODELS

@@ -14,7 +14,7 @@ import pytest
 from tests.log import Records
 from tests.patches.painting import corners, patches_on, tokenize
 from tests.runs import TINY
-from tests.tools.photographs import load_tool
+from tests.tools.loading import load_tool
 from vq import paths
 from vq.runners.guards import WorkDirBusyError
 
